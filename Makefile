@@ -1,0 +1,40 @@
+# `make port` and `make test` work on a fresh machine, in any order; both set up .venv once.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: port test test-all bench lint format fixtures clean
+
+port: .venv/ready
+	$(BIN)/xframe port resnet18 paddle torch
+
+test: .venv/ready
+	$(BIN)/python -m pytest -m "not slow" -q
+
+test-all: .venv/ready
+	$(BIN)/python -m pytest -q
+
+bench: .venv/ready
+	$(BIN)/python -m benchmarks
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/xframe check
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+fixtures: .venv/ready
+	$(BIN)/python fixtures/regenerate.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+# The file `ready` stands only after everything is installed: an interrupted set-up starts again.
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all,dev]"
+	touch $@

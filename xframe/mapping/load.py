@@ -1,0 +1,180 @@
+"""Find and read mapping tables: TOML in, frozen Table out, every problem at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from xframe.errors import Problem, TableError, UsageError
+from xframe.mapping.kinds import Fill, Kinds, read_kind_tables, read_kinds
+from xframe.mapping.places import Places
+from xframe.mapping.rows import read_rows
+from xframe.mapping.section import Section
+from xframe.mapping.table import Entry, Implementation, Layer, Option, Table, TensorName
+
+_PACKAGE = Path(__file__).parents[1]
+_BUILD = re.compile(r"[\w.]+:\w+(\.\w+)*")
+
+
+def tables_folder() -> Path:
+    """mappings/: inside the installed package, or beside it in a checkout."""
+    installed = _PACKAGE / "mappings"
+    return installed if installed.is_dir() else _PACKAGE.parent / "mappings"
+
+
+def table_names() -> list[str]:
+    """The architectures that come with xframe."""
+    return sorted(path.stem for path in tables_folder().glob("*.toml") if path.stem != "kinds")
+
+
+def find_table(model: str) -> Path:
+    """The file of a table by name or path. Raises UsageError with the nearest names."""
+    if model.endswith(".toml") or "/" in model:
+        path = Path(model)
+        if not path.is_file():
+            raise UsageError(f"There is no table at {model}: expected a .toml file, or one of {', '.join(table_names())}.")
+        return path
+    if model in table_names():
+        return tables_folder() / f"{model}.toml"
+    near = difflib.get_close_matches(model, table_names(), n=3, cutoff=0.4)
+    hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(table_names())}."
+    raise UsageError(f"Unknown model '{model}'. {hint} A table of your own is given as a path: ./{model}.toml.")
+
+
+def load_kinds() -> Kinds:
+    """mappings/kinds.toml. Raises TableError with every problem in it."""
+    root = _open(tables_folder() / "kinds.toml")
+    kinds = read_kinds(root)
+    _raise_if_any(root)
+    return kinds
+
+
+def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table:
+    """The table of ``model`` (a name or a path) with ``options`` put over its defaults.
+
+    Raises TableError with every problem in the file, UsageError for an unknown model or option.
+    """
+    path = find_table(model)
+    root = _open(path)
+    kinds = load_kinds()
+    kinds = kinds.extended(read_kind_tables(root.section("kinds")))
+    defaults = root.section("options").data
+    chosen = _chosen(path.stem, defaults, options or {})
+    implementations = dict(_implementations(root.section("implementations"), kinds, defaults))
+    named = {**root.take("sizes", dict, {}), **chosen}
+    layers = tuple(read_rows(root, implementations, kinds, named))
+    table = Table(
+        name=path.stem,
+        summary=root.require("summary", str, ""),
+        file=path,
+        input=_input(root, named),
+        options=MappingProxyType(chosen),
+        defaults=MappingProxyType(defaults),
+        implementations=MappingProxyType(implementations),
+        layers=layers,
+        entries=tuple(entry for layer in layers for entry in _entries(layer, implementations)),
+    )
+    root.finish()
+    root.problems.extend(_entry_problems(table))
+    _raise_if_any(root)
+    return table
+
+
+def _open(path: Path) -> Section:
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TableError(f"{path} cannot be read as a table:", [Problem(kind="table", tensor=path.name, detail=str(error))]) from error
+    return Section(data, (), Places.of(path.name, text), [])
+
+
+def _raise_if_any(root: Section) -> None:
+    if root.problems:
+        count = len(root.problems)
+        raise TableError(f"{root.places.file}: {count} problem{'s' if count > 1 else ''}:", root.problems)
+
+
+def _chosen(model: str, defaults: Mapping[str, Any], options: Mapping[str, Option]) -> dict[str, Option]:
+    for key, value in options.items():
+        if key not in defaults:
+            raise UsageError(f"{model} has no option '{key}'. It has: {', '.join(defaults) or 'none'}.")
+        if type(value) is not type(defaults[key]):
+            raise UsageError(f"{model}'s option '{key}' is like {defaults[key]!r}; found {value!r}.")
+    return {**defaults, **options}
+
+
+def _implementations(section: Section, kinds: Kinds, options: Mapping[str, Any]) -> Iterator[tuple[str, Implementation]]:
+    for name, child in section.children():
+        framework = kinds.frameworks.get(name.split("/")[0])
+        build = child.require("build", str, "")
+        dialect = child.take("dialect", str, name.split("/")[0])
+        takes = child.texts("options")
+        child.finish()
+        if not _BUILD.fullmatch(build):
+            child.problem(f"expected module:factory, found '{build}'", "build")
+        for option in takes:
+            if option not in options:
+                child.problem(f"the table declares no option '{option}'", "options")
+        if framework is None:
+            child.problem(f"unknown framework '{name.split('/')[0]}'", suggestion=f"known: {', '.join(kinds.frameworks)}")
+        else:
+            yield name, Implementation(name=name, framework=framework, build=build, dialect=dialect, options=takes)
+
+
+def _input(root: Section, named: Mapping[str, Any]) -> tuple[int, ...]:
+    """``input = ["in_channels", 224, 224]``: C×H×W, as lengths or names of options."""
+    shape = tuple(named.get(item) if isinstance(item, str) else item for item in root.require("input", list, []))
+    good = tuple(length for length in shape if isinstance(length, int) and not isinstance(length, bool) and length > 0)
+    if len(good) != len(shape):
+        root.problem(f"expected lengths or names of options, found {list(shape)!r}", "input")
+    return good
+
+
+def _entries(layer: Layer, implementations: Mapping[str, Implementation]) -> Iterator[Entry]:
+    for tensor in layer.kind.tensors:
+        names = {}
+        for implementation in implementations.values():
+            form = implementation.form(tensor)
+            if form is not None and layer.has(tensor.role, implementation):
+                separator = implementation.framework.separator
+                names[implementation.name] = TensorName(f"{layer.names[implementation.name]}{separator}{form[0]}", form[1])
+        if names:
+            fill: Fill | None = layer.only[tensor.role][1] if tensor.role in layer.only else tensor.fill
+            yield Entry(layer=layer, tensor=tensor, names=MappingProxyType(names), fill=fill)
+
+
+def _entry_problems(table: Table) -> Iterator[Problem]:
+    """What no single row can see: names used twice, tensors that only some have, folds that lead nowhere."""
+    for implementation in table.implementations:
+        users = defaultdict(list)
+        for entry in table.entries:
+            if implementation in entry.names:
+                users[entry.names[implementation].name].append(entry.layer.place)
+        for name, places in users.items():
+            if len(places) > 1:
+                yield Problem(kind="table", tensor=places[-1], detail=f"'{name}' is used twice in the column '{implementation}', first at {places[0]}")
+    for entry in table.entries:
+        lacking = [name for name in table.implementations if name not in entry.names]
+        if lacking and entry.fill is None:
+            detail = f"the tensor '{entry.tensor.role}' has no counterpart in {', '.join(lacking)}, and no fill is declared"
+            yield Problem(kind="table", tensor=entry.layer.place, detail=detail, suggestion="state it under only = { … }, or without = [ … ]")
+        if entry.fill and entry.fill.fold_into and fold_entry(table, entry) is None:
+            yield Problem(kind="table", tensor=entry.layer.place, detail=f"fold_into = '{entry.fill.fold_into}' names no batch norm here")
+
+
+def fold_entry(table: Table, entry: Entry) -> Entry | None:
+    """The running mean that takes over this entry's values when it is dropped, as the fill's ``fold_into`` names it."""
+    if entry.fill is None or entry.fill.fold_into is None:
+        return None
+    for other in table.entries:
+        named = any(other.layer.names[name] == entry.fill.fold_into for name in entry.names)
+        if named and other.tensor.role == "mean":
+            return other
+    return None

@@ -1,0 +1,107 @@
+"""An architecture's mapping table: its implementations, and its layers with their names in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xframe.errors import LayoutError, UsageError
+from xframe.layouts import AxisPattern
+from xframe.mapping.kinds import Fill, Framework, Kind, KindTensor
+
+Option = int | float | bool | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Implementation:
+    """A column: who builds the model, with which of the table's options, and in which dialect it names tensors."""
+
+    name: str
+    framework: Framework
+    build: str
+    dialect: str
+    options: tuple[str, ...]
+
+    def form(self, tensor: KindTensor) -> tuple[str, AxisPattern] | None:
+        """The tensor's name and axes here; None where this implementation has no such tensor."""
+        return tensor.forms.get(self.dialect) or tensor.forms.get(self.framework.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """One layer: its kind, its name per implementation, and the sizes of its axes as far as the table states them.
+
+    ``absent`` lists the roles that no implementation has; ``only`` gives, for a role that some have, who they are and
+    what the others are filled with.
+    """
+
+    kind: Kind
+    names: Mapping[str, str]
+    sizes: Mapping[str, int]
+    absent: frozenset[str]
+    only: Mapping[str, tuple[frozenset[str], Fill]]
+    place: str
+
+    def has(self, role: str, implementation: Implementation) -> bool:
+        if role in self.absent:
+            return False
+        return role not in self.only or implementation.name in self.only[role][0]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorName:
+    """A tensor of one implementation, as the table knows it."""
+
+    name: str
+    pattern: AxisPattern
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One tensor of one layer across implementations: where it exists, under which name, and its fill elsewhere."""
+
+    layer: Layer
+    tensor: KindTensor
+    names: Mapping[str, TensorName]
+    fill: Fill | None
+
+    def shape(self, implementation: str) -> tuple[int, ...] | None:
+        """Its shape there as far as the table states it, else None."""
+        try:
+            return self.names[implementation].pattern.shape(self.layer.sizes)
+        except LayoutError:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A whole architecture. ``input`` is C×H×W, batch excluded; ``options`` are the factories' keyword arguments."""
+
+    name: str
+    summary: str
+    file: Path
+    input: tuple[int, ...]
+    options: Mapping[str, Option]
+    defaults: Mapping[str, Option]
+    implementations: Mapping[str, Implementation]
+    layers: tuple[Layer, ...]
+    entries: tuple[Entry, ...] = field(repr=False)
+
+    def implementation(self, name: str) -> Implementation:
+        """The column ``name``. Raises UsageError naming those that there are."""
+        if name not in self.implementations:
+            known = ", ".join(self.implementations)
+            raise UsageError(f"{self.name} has no implementation '{name}'. It has: {known}.")
+        return self.implementations[name]
+
+    def build_options(self, implementation: Implementation) -> dict[str, Option]:
+        """The keyword arguments for this factory. Raises UsageError where a changed option is not one of its own."""
+        changed = [key for key in self.options if self.options[key] != self.defaults[key]]
+        foreign = [key for key in changed if key not in implementation.options]
+        if foreign:
+            raise UsageError(
+                f"{self.name}'s implementation '{implementation.name}' cannot be built with another {', '.join(foreign)}: "
+                f"its factory {implementation.build} takes {', '.join(implementation.options) or 'no options'}."
+            )
+        return {key: self.options[key] for key in implementation.options}

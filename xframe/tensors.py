@@ -1,0 +1,109 @@
+"""What a tensor is called, how large it is, where its bytes lie. Needs numpy and nothing else, so workers use it too."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+# A dtype's name in xframe → the numpy dtype that stores its bits. numpy has no bfloat16 and no float8: they travel as
+# bits of the same width, and only a consumer that knows the name may read them as numbers.
+STORAGE: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {
+        **{
+            name: np.dtype(name)
+            for name in (
+                "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+                "float16", "float32", "float64", "complex64", "complex128",
+            )
+        },
+        "bfloat16": np.dtype("uint16"),
+        "float8_e4m3fn": np.dtype("uint8"),
+        "float8_e5m2": np.dtype("uint8"),
+    }
+)  # fmt: skip
+FLOATS = ("float8_e4m3fn", "float8_e5m2", "bfloat16", "float16", "float32", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor without its values: state-dict name, shape, and dtype by name (a key of ``STORAGE``)."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the dense tensor in bytes."""
+        return self.numel * STORAGE[self.dtype].itemsize
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype}{list(self.shape)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Where a tensor's bytes lie in a file: little-endian, ``strides`` in bytes, first element at ``offset``."""
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+    strides: tuple[int, ...]
+
+    @classmethod
+    def dense(cls, path: Path, offset: int, shape: tuple[int, ...], dtype: str, *, order: str = "C") -> Extent:
+        """An extent without gaps, in C order (rows last) or Fortran order (rows first)."""
+        axes = shape if order == "F" else shape[::-1]
+        strides, step = [], STORAGE[dtype].itemsize
+        for length in axes:
+            strides.append(step)
+            step *= length
+        return cls(path, offset, shape, dtype, tuple(strides if order == "F" else strides[::-1]))
+
+    @property
+    def end(self) -> int:
+        """One past the last byte that the tensor touches."""
+        if 0 in self.shape:
+            return self.offset
+        last = sum((length - 1) * stride for length, stride in zip(self.shape, self.strides, strict=True))
+        return self.offset + last + STORAGE[self.dtype].itemsize
+
+    def map(self) -> Array:
+        """The tensor as a read-only view of the file, in the storage dtype; no byte is read before it is used."""
+        storage = STORAGE[self.dtype]
+        if 0 in self.shape:
+            return np.empty(self.shape, storage)
+        if self.offset < 0 or min(self.strides, default=0) < 0 or self.end > self.path.stat().st_size:
+            raise ValueError(f"{self.path}: bytes {self.offset}..{self.end} lie outside the file")
+        mapped = np.memmap(self.path, np.uint8, "r", self.offset, (self.end - self.offset,))
+        return np.ndarray(self.shape, storage, mapped, 0, self.strides)
+
+    def to_message(self) -> tuple[str, int, tuple[int, ...], str, tuple[int, ...]]:
+        """The extent as plain values, for a message to another process."""
+        return str(self.path), self.offset, self.shape, self.dtype, self.strides
+
+    @classmethod
+    def from_message(cls, message: tuple[str, int, tuple[int, ...], str, tuple[int, ...]]) -> Extent:
+        path, offset, shape, dtype, strides = message
+        return cls(Path(path), offset, tuple(shape), dtype, tuple(strides))
+
+
+def digest(array: Array) -> str:
+    """``sha256:`` of the tensor's bytes, little-endian and in C order; dtype and shape are not part of it."""
+    dense = np.ascontiguousarray(array)
+    return "sha256:" + hashlib.sha256(memoryview(dense.reshape(-1).view(np.uint8))).hexdigest()
