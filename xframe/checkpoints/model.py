@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from xframe.tensors import Array, Extent, TensorSpec
+from xframe.errors import CheckpointError
+from xframe.tensors import STORAGE, Array, Extent, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,19 @@ class StoredTensor:
         assert self.values is not None
         return self.values
 
+    def renamed(self, name: str) -> StoredTensor:
+        return replace(self, spec=replace(self.spec, name=name))
+
+    def as_dtype(self, dtype: str) -> StoredTensor:
+        """The same bits read as ``dtype``, which must be as wide."""
+        if STORAGE[dtype].itemsize != STORAGE[self.spec.dtype].itemsize:
+            raise CheckpointError(f"{self.spec}: expected a dtype as wide; found {dtype}. Try: no other dtype.")
+        return StoredTensor(
+            spec=replace(self.spec, dtype=dtype),
+            extent=self.extent and replace(self.extent, dtype=dtype),
+            values=None if self.values is None else self.values.view(STORAGE[dtype]),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
@@ -38,6 +52,26 @@ class Checkpoint:
     @property
     def specs(self) -> tuple[TensorSpec, ...]:
         return tuple(tensor.spec for tensor in self.tensors.values())
+
+    def noting(self, note: str) -> Checkpoint:
+        """The same checkpoint with one more note."""
+        return replace(self, notes=(*self.notes, note))
+
+    def under(self, prefix: str) -> Checkpoint:
+        """The tensors whose names start with ``prefix``, without it: one branch of a wrapped file."""
+        tensors = {
+            name.removeprefix(prefix): tensor.renamed(name.removeprefix(prefix))
+            for name, tensor in self.tensors.items()
+            if name.startswith(prefix)
+        }
+        return replace(self, tensors=tensors).noting(f"only what is under {prefix!r}, without that prefix")
+
+    def as_dtype(self, dtypes: Mapping[str, str]) -> Checkpoint:
+        """The same bits under other dtypes, by tensor name: Paddle, for one, stores bfloat16 as uint16."""
+        tensors = {
+            name: tensor.as_dtype(dtypes[name]) if name in dtypes else tensor for name, tensor in self.tensors.items()
+        }
+        return replace(self, tensors=tensors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,15 @@ DRAWS = ("kernel", "scale", "shift", "variance")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Framework:
-    """How a framework writes state-dict names, where it puts the channels, and what file it saves to."""
+    """How a framework writes state-dict names, where it puts the channels, and what files it loads by itself.
+
+    The first of ``extensions`` is what a port into this framework writes by default.
+    """
 
     name: str
     separator: str
     channels: str
-    extension: str
+    extensions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +99,10 @@ def _framework(name: str, section: Section) -> Framework:
         name=name,
         separator=section.require("separator", str, "."),
         channels=section.require("channels", str, "first"),
-        extension=section.require("extension", str, ""),
+        extensions=section.texts("extensions"),
     )
+    if not framework.extensions:
+        section.problem("expected the extensions of the files that the framework loads", "extensions")
     if framework.channels not in ("first", "last"):
         section.problem(f"channels are 'first' or 'last', found '{framework.channels}'", "channels")
     section.finish()

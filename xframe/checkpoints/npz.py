@@ -1,0 +1,159 @@
+"""npz: a zip archive of .npy files, one a tensor (NEP 1), read without unpickling and without numpy's header parser.
+
+numpy evaluates a .npy header as a Python literal; here it is matched against the one form that writers use.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from xframe.checkpoints import zips
+from xframe.checkpoints.bits import write_bytes
+from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
+from xframe.checkpoints.refusals import refusal, shown
+from xframe.checkpoints.shapes import dense_bytes, is_shape, numpy_name
+from xframe.checkpoints.zips import Member
+from xframe.errors import UsageError
+from xframe.tensors import STORAGE, Array, Extent, TensorSpec
+
+_MAGIC = b"\x93NUMPY"
+_LARGEST_HEADER = 10_000  # numpy's own bound
+_MOST_UNPACKED = 2**30
+_MOST_RATIO = 100
+_HEADER = re.compile(
+    rb"\{'descr': '([<>|=][a-zA-Z]\d{1,3})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,20}, ?)*\d{0,20})\),? ?\} *\n?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NpyHeader:
+    """What a .npy file says of its array, and how many bytes it takes to say so."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    order: str
+    size: int
+
+
+class Npz:
+    """The format of ``numpy.savez`` and ``numpy.savez_compressed``."""
+
+    name = "npz"
+    extensions = (".npz",)
+
+    def matches(self, path: Path, head: bytes) -> bool:
+        """A zip archive whose first member is a .npy file, or an empty one."""
+        return zips.first_name(head).endswith(".npy") or head.startswith(zips.EMPTY_MAGIC)
+
+    def read(self, path: Path) -> Checkpoint:
+        """Names, shapes and places of all arrays; the values themselves where they are compressed."""
+        tensors = {}
+        for member in zips.members(path).values():
+            tensor = _stored(path, member) if member.stored else _unpacked(path, member)
+            tensors[tensor.spec.name] = tensor
+        return Checkpoint(path=path, format=self.name, tensors=tensors)
+
+    def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
+        """What ``numpy.load`` reads, uncompressed, payloads at multiples of 64."""
+        self.check(tensors)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for tensor in tensors:
+                _add(archive, tensor)
+
+    def check(self, tensors: Sequence[Outgoing]) -> None:
+        """Raises UsageError for a dtype that numpy has no name for, or a name that no archive member may have."""
+        for tensor in tensors:
+            spec = tensor.spec
+            if STORAGE[spec.dtype].name != spec.dtype:
+                raise UsageError(
+                    f"{spec.name}: expected a dtype of numpy; found {spec.dtype}, which an .npz cannot say. "
+                    "Try: write .safetensors instead."
+                )
+            if zips.bad_name(spec.name):
+                raise UsageError(f"expected a name fit for an archive; found {shown(spec.name)!r}. Try: .safetensors.")
+
+
+def _add(archive: zipfile.ZipFile, tensor: Outgoing) -> None:
+    header = npy_header(tensor.spec)
+
+    def write(member: BinaryIO) -> None:
+        member.write(header)
+        write_bytes(member, tensor)
+
+    zips.add(archive, f"{tensor.spec.name}.npy", len(header) + tensor.spec.nbytes, write)
+
+
+def npy_header(spec: TensorSpec) -> bytes:
+    """A .npy header of version 1, padded to a multiple of 64."""
+    said = f"{{'descr': '{STORAGE[spec.dtype].str}', 'fortran_order': False, 'shape': {spec.shape}, }}"
+    padding = -(len(_MAGIC) + 4 + len(said) + 1) % 64
+    text = f"{said}{' ' * padding}\n".encode("ascii")
+    return _MAGIC + b"\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+def _name(path: Path, member: Member) -> str:
+    if not member.name.endswith(".npy"):
+        raise refusal(path, expected="an archive of .npy files", found=shown(member.name))
+    return member.name.removesuffix(".npy")
+
+
+def _stored(path: Path, member: Member) -> StoredTensor:
+    with path.open("rb") as file:
+        file.seek(member.offset)
+        header = _parsed(file, member, f"{path}: {shown(member.name)}")
+    extent = Extent.dense(path, member.offset + header.size, header.shape, header.dtype, order=header.order)
+    return StoredTensor(spec=TensorSpec(_name(path, member), header.shape, header.dtype), extent=extent)
+
+
+def _unpacked(path: Path, member: Member) -> StoredTensor:
+    place = f"{path}: {shown(member.name)}"
+    if member.size > _MOST_UNPACKED and member.size > _MOST_RATIO * member.packed_size:
+        raise refusal(place, expected="an array", found=f"{member.packed_size} bytes that claim to unpack to {member.size}")
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(member.name) as file:
+            header = _parsed(file, member, place)  # type: ignore[arg-type]
+            values = _values(file, header)  # type: ignore[arg-type]
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+        raise refusal(place, expected="deflated data", found=shown(error)) from None
+    return StoredTensor(spec=TensorSpec(_name(path, member), header.shape, header.dtype), values=values)
+
+
+def _values(file: BinaryIO, header: NpyHeader) -> Array:
+    data = file.read(dense_bytes(header.shape, header.dtype))
+    if file.read(1):
+        raise ValueError("more bytes than the array takes")
+    flat = np.frombuffer(data, STORAGE[header.dtype])
+    return flat.reshape(header.shape, order="F" if header.order == "F" else "C")
+
+
+def _parsed(file: BinaryIO, member: Member, place: str) -> NpyHeader:
+    """The header, once the array that it announces fills the rest of the member exactly."""
+    prefix = file.read(8)
+    width = {1: 2, 2: 4, 3: 4}.get(prefix[6] if len(prefix) == 8 else 0)
+    if not prefix.startswith(_MAGIC) or width is None:
+        raise refusal(place, expected="a .npy file of version 1, 2 or 3", found="none")
+    length = int.from_bytes(file.read(width), "little")
+    if length > _LARGEST_HEADER:
+        raise refusal(place, expected=f"a header of at most {_LARGEST_HEADER} bytes", found=f"one of {length}")
+    match = _HEADER.fullmatch(file.read(length))
+    if match is None:
+        raise refusal(place, expected="the header of an array of numbers", found="another, such as one of objects")
+    return _checked(match, member, place, 8 + width + length)
+
+
+def _checked(match: re.Match[bytes], member: Member, place: str, size: int) -> NpyHeader:
+    code, fortran, lengths = (group.decode() for group in match.groups())
+    dtype, shape = numpy_name(code[1:]), tuple(int(length) for length in re.findall(r"\d+", lengths))
+    if dtype is None or code[0] in {">", "="}:
+        raise refusal(place, expected="little-endian numbers", found=f"the dtype {code}")
+    if not is_shape(shape) or size + dense_bytes(shape, dtype) != member.size:
+        raise refusal(place, expected=f"{member.size - size} bytes of {dtype}", found=f"the shape {shown(shape)}")
+    return NpyHeader(shape, dtype, "F" if fortran == "True" else "C", size)

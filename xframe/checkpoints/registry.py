@@ -1,0 +1,184 @@
+"""Which format a file is of, and the two verbs: read and write.
+
+The content of a file decides how it is read; its extension decides how it is written, unless a format is named.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from xframe.checkpoints.model import Checkpoint, Format, Outgoing
+from xframe.checkpoints.npz import Npz
+from xframe.checkpoints.paddle import PaddlePickle
+from xframe.checkpoints.refusals import refusal, shown
+from xframe.checkpoints.safetensors import Safetensors
+from xframe.checkpoints.staging import staged
+from xframe.checkpoints.torch import TorchZip
+from xframe.errors import CheckpointError, UsageError
+
+FORMATS: tuple[Format, ...] = (TorchZip(), PaddlePickle(), Safetensors(), Npz())
+# Keras alone can write these: their layout follows its own layer objects.
+WRITTEN_BY_KERAS: Mapping[str, str] = MappingProxyType({".weights.h5": "weights.h5", ".keras": "keras"})
+_EXTENSIONS: Mapping[str, str] = MappingProxyType(
+    {extension: form.name for form in FORMATS for extension in form.extensions} | WRITTEN_BY_KERAS
+)
+_HEAD = 4096
+_ZIP_END = b"PK\x05\x06"
+_MOST_EXPANSION = 16
+_NO_WEIGHTS = (
+    (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", "PyTorch's format from before 1.6", "load it in PyTorch and torch.save its state_dict() again"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "git lfs pull"),
+    (b"<", "a web page or XML", "download the file itself"),
+    (b"\x1f\x8b", "gzip data", "unpack it"),
+    (b"\x93NUMPY", "one .npy array, which has no name", "numpy.savez it under its name"),
+    (b"\x80", "a pickle of a protocol above 5", "save it with protocol 4"),
+)  # fmt: skip
+
+
+def format_of(path: Path | str) -> str:
+    """The format that a file of that name is written in. Raises UsageError for an extension that says none.
+
+    >>> format_of("resnet18.pth"), format_of("resnet18.weights.h5")
+    ('torch', 'weights.h5')
+    """
+    name = Path(path).name.lower()
+    for extension in sorted(_EXTENSIONS, key=len, reverse=True):
+        if name.endswith(extension):
+            return _EXTENSIONS[extension]
+    known = ", ".join(_EXTENSIONS)
+    raise UsageError(f"{path}: expected an extension among {known}; found {Path(path).suffix or 'none'}.")
+
+
+def read(path: Path | str) -> Checkpoint:
+    """The checkpoint at ``path``: names, shapes, dtypes and places of its tensors. No tensor's bytes are read.
+
+    Raises CheckpointError for anything but a sound weight file, UnsafeCheckpoint for one that asks for code to be run.
+    """
+    path = Path(path)
+    try:
+        before = _checked_stat(path)
+        checkpoint = _format_in(path).read(path)
+        after = path.stat()
+    except OSError as error:
+        raise refusal(path, expected="a readable file", found=str(error), attempt="another path or its permissions") from error
+    if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
+        raise refusal(path, expected="a file at rest", found="one that changed while it was read", attempt="again later")
+    _check_expansion(checkpoint, after.st_size)
+    return _with_extension_note(checkpoint)
+
+
+def write(path: Path | str, format_name: str | None, tensors: Sequence[Outgoing]) -> None:
+    """Writes ``tensors`` to ``path`` whole or not at all; ``format_name`` None means by extension.
+
+    Raises UsageError for a format or tensor that cannot be written so, OutputError if the file cannot be written.
+    """
+    form = _writable(format_name or format_of(path))
+    _check_names(tensors)
+    with staged(path) as stage:
+        with stage.path.open("wb") as file:
+            form.write(file, tensors)
+        stage.publish()
+
+
+def encode(path: Path, format_name: str, tensors: Sequence[Outgoing]) -> None:
+    """Writes ``tensors`` into the file at ``path``, without a stage: for callers that prove a file before they publish it."""
+    form = _writable(format_name)
+    _check_names(tensors)
+    with path.open("wb") as file:
+        form.write(file, tensors)
+
+
+def _writable(format_name: str) -> Format:
+    for form in FORMATS:
+        if form.name == format_name:
+            return form
+    if format_name in WRITTEN_BY_KERAS.values():
+        raise UsageError(f"expected a format that needs no framework; found {format_name}, which Keras itself writes.")
+    known = ", ".join(form.name for form in FORMATS)
+    raise UsageError(f"expected a format among {known}; found {format_name}.")
+
+
+def _check_names(tensors: Sequence[Outgoing]) -> None:
+    names = [tensor.spec.name for tensor in tensors]
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise UsageError(f"expected every name once; found again: {', '.join(map(shown, twice))}.")
+
+
+def _checked_stat(path: Path) -> os.stat_result:
+    if not path.exists():
+        raise _missing(path)
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, pipe or socket"
+        raise refusal(path, expected="a weight file", found=kind, attempt="the path of a file")
+    if status.st_size == 0:
+        raise refusal(path, expected="a weight file", found="an empty one")
+    return status
+
+
+def _missing(path: Path) -> CheckpointError:
+    folder = path.parent
+    near = get_close_matches(path.name, [entry.name for entry in folder.iterdir()]) if folder.is_dir() else []
+    attempt = ", ".join(near) or "another path"
+    return refusal(path, expected="a weight file", found="nothing of that name", attempt=attempt)
+
+
+def _format_in(path: Path) -> Format:
+    """The one format that the file's content is of."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        file.seek(-min(22, path.stat().st_size), 2)
+        tail = file.read(4)
+    fitting = [form for form in FORMATS if form.matches(path, head)]
+    if tail == _ZIP_END and not head.startswith(b"PK"):
+        raise refusal(path, expected="a file of one format", found="one that ends as a zip archive and starts otherwise")
+    if len(fitting) != 1:
+        raise _unknown(path, head, fitting)
+    return fitting[0]
+
+
+def _unknown(path: Path, head: bytes, fitting: Sequence[Format]) -> CheckpointError:
+    names = ", ".join(form.name for form in FORMATS)
+    found, attempt = f"one of {' and '.join(form.name for form in fitting)} at once", "save it again"
+    if not fitting:
+        found, attempt = _recognised(head)
+    return refusal(path, expected=f"a weight file ({names})", found=found, attempt=attempt)
+
+
+def _recognised(head: bytes) -> tuple[str, str]:
+    if head[257:262] == b"ustar":
+        return "a tar archive, as PyTorch wrote before 0.1.10", "load it in PyTorch and torch.save its state_dict() again"
+    for start, found, attempt in _NO_WEIGHTS:
+        if head.lstrip().startswith(start):
+            return found, attempt
+    return f"unknown content that starts with {head[:8].hex(' ')}", "save the weights in one of these formats"
+
+
+def _check_expansion(checkpoint: Checkpoint, size: int) -> None:
+    """Ties and expanded tensors may make a file larger in memory than on disk, but not without bound."""
+    dense = sum(tensor.spec.nbytes for tensor in checkpoint.tensors.values() if tensor.extent is not None)
+    if dense > _MOST_EXPANSION * size:
+        raise refusal(
+            checkpoint.path,
+            expected=f"tensors of at most {_MOST_EXPANSION} times the file's {size} bytes",
+            found=f"{dense} bytes, by stride 0 or by repetition",
+            attempt="save the tensors without expanding them",
+        )
+
+
+def _with_extension_note(checkpoint: Checkpoint) -> Checkpoint:
+    """Says so when the extension promises another format than the content keeps."""
+    try:
+        promised = format_of(checkpoint.path)
+    except UsageError:
+        return checkpoint
+    if promised == checkpoint.format:
+        return checkpoint
+    note = f"named as {promised}, but its content is {checkpoint.format}"
+    return checkpoint.noting(note)

@@ -1,0 +1,270 @@
+"""A symbolic reader of pickles: it interprets opcodes into inert records, and imports and calls nothing.
+
+A format states its ``Rules``: which globals its pickles may name, what a call of each means, what BUILD may be applied
+to. All else is refused where it stands, with its offset. The result holds only None, bool, int, float, str, Payload,
+list, dict, tuple, Global and whatever frozen records the rules make.
+
+The opcodes are those of PEP 307 (protocol 2), PEP 3154 (4) and PEP 574 (5) that pickled state dicts are made of.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from xframe.checkpoints.cursor import Cursor
+from xframe.checkpoints.opcodes import REFUSED
+from xframe.checkpoints.refusals import shown
+from xframe.errors import UnsafeCheckpoint
+
+# An opcode of one byte may cost 100 bytes of memory, so their number is bounded. A tensor takes about 40.
+MOST_OPCODES = 2_000_000
+LONGEST_INTEGER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Global:
+    """A name that the pickle mentions. It stays a name."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.module)}.{shown(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Bytes left where they lie: ``length`` of them, ``offset`` from the start of the pickle."""
+
+    offset: int
+    length: int
+
+
+class Misfit(Exception):
+    """Raised by a rule: what it expected, and what it found in its place."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        self.expected, self.found = expected, found
+        super().__init__(expected, found)
+
+
+Call = Callable[[tuple[object, ...]], object]
+Build = Callable[[object, object], object]
+
+
+def _no_persistent_ids(identifier: object) -> object:
+    raise Misfit("no persistent ids", "one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What one format's pickles may say.
+
+    ``names`` may be mentioned, ``calls`` besides called: each gets the arguments and returns a record, or raises Misfit.
+    ``builds`` gives, by the type of record, what BUILD makes of it and its state. ``foreign`` are well-known globals that
+    do no harm and that we cannot follow, each with what to do about it.
+    """
+
+    names: frozenset[Global]
+    calls: Mapping[Global, Call]
+    builds: Mapping[type, Build]
+    foreign: Mapping[Global, str]
+    persistent: Callable[[object], object] = _no_persistent_ids
+
+
+def interpret(file: BinaryIO, size: int, rules: Rules, place: str) -> object:
+    """The one object of the pickle that the next ``size`` bytes of ``file`` hold; ``place`` names it in errors."""
+    machine = _Machine(Cursor(file, size, place), rules)
+    try:
+        return machine.run()
+    except Misfit as misfit:
+        raise machine.cursor.refuse(misfit.expected, misfit.found) from None
+
+
+class _Machine:
+    """The stack, the marks and the memo of one run."""
+
+    def __init__(self, cursor: Cursor, rules: Rules) -> None:
+        self.cursor = cursor
+        self.rules = rules
+        self.stack: list[object] = []
+        self.marks: list[int] = []
+        self.memo: dict[int, object] = {}
+        self.memo_keys: dict[int, list[int]] = {}  # id of a record → its places in the memo: BUILD replaces it there
+
+    def run(self) -> object:
+        for _ in range(MOST_OPCODES):
+            code = self.cursor.opcode()
+            if code == _STOP:
+                return self.stop()
+            handler = _HANDLERS.get(code)
+            if handler is None:
+                raise Misfit("an opcode of a state dict", REFUSED.get(code, f"the byte 0x{code:02x}"))
+            handler(self)
+        raise Misfit(f"at most {MOST_OPCODES} opcodes", "more")
+
+    def stop(self) -> object:
+        result = self.pop()
+        if self.stack or self.marks:
+            raise Misfit("one object", "more on the stack")
+        self.cursor.finish()
+        return result
+
+    def push(self, value: object) -> None:
+        self.stack.append(value)
+
+    def pop(self) -> object:
+        if len(self.stack) <= (self.marks[-1] if self.marks else 0):
+            raise Misfit("a value on the stack", "none")
+        return self.stack.pop()
+
+    def top(self) -> object:
+        value = self.pop()
+        self.stack.append(value)
+        return value
+
+    def since_mark(self) -> list[object]:
+        if not self.marks:
+            raise Misfit("a mark on the stack", "none")
+        start = self.marks.pop()
+        values = self.stack[start:]
+        del self.stack[start:]
+        return values
+
+    def last(self, count: int) -> tuple[object, ...]:
+        return tuple(self.pop() for _ in range(count))[::-1]
+
+    def memoize(self, key: int) -> None:
+        if key in self.memo:
+            raise Misfit("a fresh place in the memo", f"{key}, which is taken")
+        value = self.memo[key] = self.top()
+        if type(value) in self.rules.builds:
+            self.memo_keys.setdefault(id(value), []).append(key)
+
+    def recall(self, key: int) -> None:
+        if key not in self.memo:
+            raise Misfit("a filled place in the memo", f"{key}, which is empty")
+        self.push(self.memo[key])
+
+    def mention(self, module: object, name: object) -> None:
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise Misfit("a module and a name", "other values")
+        found = Global(module, name)
+        if found in self.rules.foreign:
+            raise Misfit("dense tensors and plain values", f"{found}: {self.rules.foreign[found]}")
+        if found not in self.rules.names and found not in self.rules.calls:
+            raise self.unsafe(found)
+        self.push(found)
+
+    def unsafe(self, found: Global) -> UnsafeCheckpoint:
+        return UnsafeCheckpoint(
+            f"{self.cursor.place}, byte {self.cursor.at}: expected tensors and plain values; found a request for {found}. "
+            "Nothing was imported or called. Try: if you trust where the file comes from, load it with the framework "
+            "that wrote it and save its state dict alone."
+        )
+
+    def reduce(self) -> None:
+        function, arguments = self.last(2)
+        if not isinstance(function, Global) or function not in self.rules.calls:
+            raise Misfit("a call of a known function", f"a call of {_described(function)}")
+        if type(arguments) is not tuple:
+            raise Misfit("a tuple of arguments", _described(arguments))
+        self.push(self.rules.calls[function](arguments))
+
+    def build(self) -> None:
+        target, state = self.last(2)
+        if type(target) not in self.rules.builds:
+            raise Misfit("BUILD on an array, dtype or OrderedDict", f"BUILD on {_described(target)}")
+        built = self.rules.builds[type(target)](target, state)
+        for key in self.memo_keys.pop(id(target), ()):
+            self.memo[key] = built
+            self.memo_keys.setdefault(id(built), []).append(key)
+        self.push(built)
+
+    def append(self, values: list[object]) -> None:
+        target = self.top()
+        if type(target) is not list:
+            raise Misfit("a list to append to", _described(target))
+        target.extend(values)
+
+    def set_items(self, values: list[object]) -> None:
+        target = self.top()
+        if type(target) is not dict:
+            raise Misfit("a dict to set items of", _described(target))
+        if len(values) % 2:
+            raise Misfit("a value for every key", "a key alone")
+        for key, value in zip(values[::2], values[1::2], strict=True):
+            if type(key) not in {str, int}:
+                raise Misfit("keys of text or integers", _described(key))
+            if key in target:
+                raise Misfit("every key once", f"{shown(key)} again")
+            target[key] = value
+
+    def payload(self, width: int) -> None:
+        length = self.cursor.number(width)
+        self.push(Payload(self.cursor.skip(length), length))
+
+    def integer(self) -> None:
+        length = self.cursor.number(1)
+        data = self.cursor.take(length)
+        if len(data.rstrip(b"\0")) > LONGEST_INTEGER:
+            raise Misfit(f"an integer of at most {LONGEST_INTEGER} bytes", f"one of {length}")
+        self.push(int.from_bytes(data, "little", signed=True))
+
+    def protocol(self) -> None:
+        version = self.cursor.number(1)
+        if self.cursor.at != 0 or not 2 <= version <= 5:
+            raise Misfit("a pickle of protocol 2 to 5, said once at its start", f"protocol {version}")
+
+
+def _described(value: object) -> str:
+    return str(value) if isinstance(value, Global) else f"a {type(value).__name__}"
+
+
+_STOP = ord(".")
+_HANDLERS: dict[int, Callable[[_Machine], None]] = {
+    0x80: _Machine.protocol,
+    0x95: lambda m: m.cursor.enter_frame(m.cursor.number(8)),
+    ord("N"): lambda m: m.push(None),
+    0x88: lambda m: m.push(True),
+    0x89: lambda m: m.push(False),
+    ord("K"): lambda m: m.push(m.cursor.number(1)),
+    ord("M"): lambda m: m.push(m.cursor.number(2)),
+    ord("J"): lambda m: m.push(int.from_bytes(m.cursor.take(4), "little", signed=True)),
+    0x8A: _Machine.integer,
+    ord("G"): lambda m: m.push(struct.unpack(">d", m.cursor.take(8))[0]),
+    ord("X"): lambda m: m.push(m.cursor.text(m.cursor.number(4))),
+    0x8C: lambda m: m.push(m.cursor.text(m.cursor.number(1))),
+    0x8D: lambda m: m.push(m.cursor.text(m.cursor.number(8))),
+    ord("U"): lambda m: m.push(m.cursor.take(m.cursor.number(1)).decode("latin1")),  # str of Python 2
+    ord("T"): lambda m: m.payload(4),  # a long str of Python 2: an array's bytes
+    ord("C"): lambda m: m.payload(1),
+    ord("B"): lambda m: m.payload(4),
+    0x8E: lambda m: m.payload(8),
+    0x96: lambda m: m.payload(8),
+    ord("]"): lambda m: m.push([]),
+    ord("}"): lambda m: m.push({}),
+    ord(")"): lambda m: m.push(()),
+    ord("("): lambda m: m.marks.append(len(m.stack)),
+    ord("t"): lambda m: m.push(tuple(m.since_mark())),
+    0x85: lambda m: m.push(m.last(1)),
+    0x86: lambda m: m.push(m.last(2)),
+    0x87: lambda m: m.push(m.last(3)),
+    ord("a"): lambda m: m.append([m.pop()]),
+    ord("e"): lambda m: m.append(m.since_mark()),
+    ord("s"): lambda m: m.set_items(list(m.last(2))),
+    ord("u"): lambda m: m.set_items(m.since_mark()),
+    ord("q"): lambda m: m.memoize(m.cursor.number(1)),
+    ord("r"): lambda m: m.memoize(m.cursor.number(4)),
+    0x94: lambda m: m.memoize(len(m.memo)),
+    ord("h"): lambda m: m.recall(m.cursor.number(1)),
+    ord("j"): lambda m: m.recall(m.cursor.number(4)),
+    ord("c"): lambda m: m.mention(m.cursor.line(), m.cursor.line()),
+    0x93: lambda m: m.mention(*m.last(2)),
+    ord("R"): _Machine.reduce,
+    ord("b"): _Machine.build,
+    ord("Q"): lambda m: m.push(m.rules.persistent(m.pop())),
+}

@@ -1,0 +1,200 @@
+"""What PyTorch's pickles may say, and how to say it.
+
+Tensors are ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata?)`` or ``_v3``,
+which adds a dtype over a storage without one; storages are persistent ids ``('storage', class, key, location, numel)``.
+Offset and stride count elements, numel counts elements too, but bytes where the storage has no dtype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from xframe.checkpoints import arrays
+from xframe.checkpoints import pickling as op
+from xframe.checkpoints.refusals import shown
+from xframe.checkpoints.shapes import is_length, is_shape
+from xframe.checkpoints.symbolic import Build, Call, Global, Misfit, Rules
+from xframe.tensors import STORAGE, TensorSpec
+
+_STORAGES = {
+    "BoolStorage": "bool", "CharStorage": "int8", "ShortStorage": "int16", "IntStorage": "int32", "LongStorage": "int64",
+    "ByteStorage": "uint8", "HalfStorage": "float16", "FloatStorage": "float32", "DoubleStorage": "float64",
+    "BFloat16Storage": "bfloat16", "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128",
+}  # fmt: skip
+_TYPED = {Global("torch", name): dtype for name, dtype in _STORAGES.items()}
+_UNTYPED = Global("torch.storage", "UntypedStorage")
+_DTYPES = {Global("torch", name): name for name in STORAGE}
+_CLASS_OF = {dtype: function for function, dtype in _TYPED.items()}
+_V2 = Global("torch._utils", "_rebuild_tensor_v2")
+_V3 = Global("torch._utils", "_rebuild_tensor_v3")
+_ORDERED_DICT = Global("collections", "OrderedDict")
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A storage: the key of its record, its dtype ('' if it has none), its size in bytes."""
+
+    key: str
+    dtype: str
+    nbytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pickled:
+    """A tensor over a storage; ``offset`` and ``strides`` in bytes."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A value that is no tensor: a device or such. Left out of the state dict."""
+
+
+def as_tensor(value: object) -> Pickled | None:
+    return value if isinstance(value, Pickled) else None
+
+
+def _storage(identifier: object) -> Storage:
+    match identifier:
+        case ("storage", Global() as kind, str(key), str(), numel) if is_length(numel):
+            if kind == _UNTYPED:
+                return Storage(key, "", numel)
+            if kind in _TYPED:
+                return Storage(key, _TYPED[kind], numel * STORAGE[_TYPED[kind]].itemsize)
+    raise Misfit("('storage', a class of torch, key, location, numel)", "another persistent id")
+
+
+def _rebuild_v2(arguments: tuple[object, ...]) -> Pickled:
+    match arguments:
+        case (Storage(dtype=str(dtype)) as storage, offset, size, stride, bool(), {} as hooks, *more) if dtype:
+            _check_rest(hooks, more)
+            return _tensor(storage, offset, size, stride, dtype)
+    raise Misfit("_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)", "other arguments")
+
+
+def _rebuild_v3(arguments: tuple[object, ...]) -> Pickled:
+    match arguments:
+        case (Storage() as storage, offset, size, stride, bool(), {} as hooks, Global() as kind, *more) if kind in _DTYPES:
+            _check_rest(hooks, more)
+            return _tensor(storage, offset, size, stride, _DTYPES[kind])
+    raise Misfit("_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype)", "other arguments")
+
+
+def _check_rest(hooks: dict[object, object], metadata: Sequence[object]) -> None:
+    """Hooks are code, and metadata says that the bytes are to be conjugated or negated: neither may be overlooked."""
+    if hooks:
+        raise Misfit("no backward hooks", "some")
+    if len(metadata) > 1 or any(metadata):
+        raise Misfit("a tensor whose bytes are its values", "a lazily conjugated or negated one: save x.resolve_conj()")
+
+
+def _tensor(storage: Storage, offset: object, size: object, stride: object, dtype: str) -> Pickled:
+    width = STORAGE[dtype].itemsize
+    if not is_length(offset) or not is_shape(size):
+        raise Misfit("an offset and a size", "something else, or more than any memory holds")
+    if not (type(stride) is tuple and len(stride) == len(size) and all(is_length(step) for step in stride)):
+        raise Misfit("a stride of 0 or more for every axis", "another")
+    reach = (offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) + 1) * width
+    if 0 not in size and reach > storage.nbytes:
+        raise Misfit(f"a tensor within the {storage.nbytes} bytes of storage {shown(storage.key)}", f"one of {reach}")
+    return Pickled(storage, offset * width, size, tuple(step * width for step in stride), dtype)
+
+
+def _parameter(arguments: tuple[object, ...]) -> Pickled:
+    match arguments:
+        case (Pickled() as tensor, bool(), {} as hooks):
+            _check_rest(hooks, ())
+            return tensor
+    raise Misfit("_rebuild_parameter(tensor, requires_grad, hooks)", "other arguments")
+
+
+def _size(arguments: tuple[object, ...]) -> tuple[object, ...]:
+    match arguments:
+        case (tuple() as lengths,) if is_shape(lengths):
+            return lengths
+    raise Misfit("torch.Size(lengths)", "other arguments")
+
+
+def _device(arguments: tuple[object, ...]) -> Plain:
+    match arguments:
+        case (str(),) | (str(), int()):
+            return Plain()
+    raise Misfit("torch.device(kind, index)", "other arguments")
+
+
+def _with_metadata(target: object, state: object) -> object:
+    """``OrderedDict.__setstate__``: a state dict carries the versions of its modules as ``_metadata``."""
+    match state:
+        case {"_metadata": dict(), **others} if not others:
+            return target
+    raise Misfit("BUILD of a dict with _metadata alone", "BUILD with another state")
+
+
+_CALLS: Mapping[Global, Call] = MappingProxyType(
+    {
+        **arrays.CALLS,
+        _V2: _rebuild_v2,
+        _V3: _rebuild_v3,
+        Global("torch._utils", "_rebuild_parameter"): _parameter,
+        Global("torch", "Size"): _size,
+        Global("torch", "device"): _device,
+    }
+)
+_BUILDS: Mapping[type, Build] = MappingProxyType({**arrays.BUILDS, dict: _with_metadata})
+_DENSE = "save a dense tensor in its place"
+RULES = Rules(
+    names=frozenset({*_TYPED, _UNTYPED, *_DTYPES, *arrays.NAMES}),
+    calls=_CALLS,
+    builds=_BUILDS,
+    foreign=MappingProxyType(
+        {
+            Global("torch._utils", "_rebuild_sparse_tensor"): f"a sparse tensor; {_DENSE}",
+            Global("torch._utils", "_rebuild_qtensor"): f"a quantised tensor; {_DENSE}",
+            Global("torch._utils", "_rebuild_meta_tensor_no_storage"): f"a tensor without values; {_DENSE}",
+            Global("torch._utils", "_rebuild_nested_tensor"): f"a nested tensor; {_DENSE}",
+            Global("torch._tensor", "_rebuild_from_type_v2"): f"a tensor of a class of its own; {_DENSE}",
+        }
+    ),
+    persistent=_storage,
+)
+
+
+def pickled_state_dict(specs: Sequence[TensorSpec]) -> bytes:
+    """``data.pkl`` for an OrderedDict of dense tensors, the i-th over the storage with key ``i``."""
+    entries = (op.text(spec.name) + _pickled(spec, str(key)) for key, spec in enumerate(specs))
+    return op.proto(2) + _EMPTY_ORDERED_DICT + op.MARK + b"".join(entries) + op.SETITEMS + op.STOP
+
+
+_EMPTY_ORDERED_DICT = op.global_(_ORDERED_DICT.module, _ORDERED_DICT.name) + op.tuple_() + op.REDUCE
+
+
+def _pickled(spec: TensorSpec, key: str) -> bytes:
+    """A call of ``_rebuild_tensor_v2``, or of ``_v3`` for the dtypes that no storage class is named after."""
+    typed = spec.dtype in _CLASS_OF
+    kind = _CLASS_OF.get(spec.dtype, _UNTYPED)
+    numel = spec.numel if typed else spec.nbytes
+    storage = op.tuple_(
+        op.text("storage"), op.global_(kind.module, kind.name), op.text(key), op.text("cpu"), op.integer(numel)
+    )
+    function = _V2 if typed else _V3
+    layout = (op.integer(0), op.integers(spec.shape), op.integers(_strides(spec.shape)))
+    dtype = () if typed else (op.global_("torch", spec.dtype),)
+    arguments = op.tuple_(storage + op.BINPERSID, *layout, op.FALSE, _EMPTY_ORDERED_DICT, *dtype)
+    return op.global_(function.module, function.name) + arguments + op.REDUCE
+
+
+def _strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of a dense tensor in elements, as PyTorch counts them: an axis of length 0 counts as one of length 1."""
+    strides = []
+    step = 1
+    for length in reversed(shape):
+        strides.append(step)
+        step *= max(length, 1)
+    return tuple(reversed(strides))

@@ -1,0 +1,162 @@
+"""Zip archives as weight files use them, read with the zipfile library and then held to what a writer would write.
+
+zipfile alone is lenient: it takes junk before and after, overlapping members, and never compares a member's local header
+with the central directory, though readers differ in which of the two they believe (PKWARE APPNOTE 4.3.7, 4.3.12).
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from xframe.checkpoints.refusals import refusal, shown
+
+MAGIC = b"PK\x03\x04"
+EMPTY_MAGIC = b"PK\x05\x06"
+_LOCAL = struct.Struct("<4s5H3I2H")
+_LONG = 0xFFFFFFFF
+_DESCRIPTOR_FLAG, _UTF8_FLAG = 0x8, 0x800
+_DESCRIPTOR_SIZES = (0, 12, 16, 20, 24)
+_ALIGNMENT = 64
+_LONG_EXTRA = 20  # zipfile's zip64 field
+_PADDING_ID = 0x4246  # "FB": the extra field that PyTorch pads with
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A file in the archive: its bytes start at ``offset``; ``stored`` says that they are not compressed."""
+
+    name: str
+    offset: int
+    size: int
+    packed_size: int
+    crc: int
+    stored: bool
+
+
+def first_name(head: bytes) -> str:
+    """The name of the archive's first member, from the first bytes of the file; empty if there is none."""
+    if not head.startswith(MAGIC) or len(head) < _LOCAL.size:
+        return ""
+    return head[_LOCAL.size : _LOCAL.size + _LOCAL.unpack_from(head)[9]].decode("utf-8", "replace")
+
+
+def bad_name(name: str) -> bool:
+    """Whether an archive member of that name could lead out of the folder that the archive is unpacked in."""
+    parts = PurePosixPath(name).parts
+    return not parts or name.startswith("/") or name.endswith("/") or ".." in parts or "\\" in name or "\0" in name
+
+
+def members(path: Path) -> dict[str, Member]:
+    """The archive's members by name, in central-directory order. Raises CheckpointError unless they tile the file."""
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            _check_end(path, file, archive)
+            found = [_member(path, file, info) for info in archive.infolist()]
+            _check_tiling(path, file, archive, found)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+        raise refusal(path, expected="a zip archive", found=f"a damaged one ({shown(error)})") from None
+    return {member.name: member for member in found}
+
+
+def content(path: Path, member: Member, *, most: int) -> bytes:
+    """A stored member's bytes, at most ``most`` of them, checked against its CRC unless that is 0 (a writer's option)."""
+    if member.size > most or not member.stored:
+        raise refusal(_place(path, member.name), expected=f"a stored member of at most {most} bytes", found="another")
+    with path.open("rb") as file:
+        file.seek(member.offset)
+        data = file.read(member.size)
+    if len(data) != member.size or (member.crc and zlib.crc32(data) != member.crc):
+        raise refusal(_place(path, member.name), expected=f"bytes with the CRC {member.crc:08x}", found="other bytes")
+    return data
+
+
+def _check_end(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> None:
+    file.seek(-22, 2)
+    if archive.comment or file.read(4) != EMPTY_MAGIC:
+        raise refusal(path, expected="the file to end with its zip directory", found="a comment or bytes after it")
+    names = [info.filename for info in archive.infolist()]
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise refusal(path, expected="every member once", found=f"{shown(twice)} again")
+
+
+def _member(path: Path, file: BinaryIO, info: zipfile.ZipInfo) -> Member:
+    place = _place(path, info.orig_filename)
+    if bad_name(info.orig_filename) or info.orig_filename != info.filename or stat.S_ISLNK(info.external_attr >> 16):
+        raise refusal(place, expected="a plain file with a relative name", found="a folder, a link or a path that leads out")
+    if info.flag_bits & ~(_DESCRIPTOR_FLAG | _UTF8_FLAG | 0x6):
+        raise refusal(place, expected="a member that is not encrypted", found=f"zip flags 0x{info.flag_bits:x}")
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise refusal(place, expected="a stored or deflated member", found=f"compression method {info.compress_type}")
+    stored = info.compress_type == zipfile.ZIP_STORED
+    if stored and info.file_size != info.compress_size:
+        raise refusal(place, expected="as many bytes as are stored", found=f"{info.file_size}, not {info.compress_size}")
+    return Member(
+        name=info.filename,
+        offset=_payload_offset(place, file, info),
+        size=info.file_size,
+        packed_size=info.compress_size,
+        crc=info.CRC,
+        stored=stored,
+    )
+
+
+def _payload_offset(place: str, file: BinaryIO, info: zipfile.ZipInfo) -> int:
+    """Where the bytes start: after the local header, whose length only it knows, once it agrees with the directory."""
+    file.seek(info.header_offset)
+    head = file.read(_LOCAL.size)
+    if len(head) != _LOCAL.size or not head.startswith(MAGIC):
+        raise refusal(place, expected="a local header", found="none")
+    _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = _LOCAL.unpack(head)
+    raw_name = file.read(name_length)
+    agree = (
+        raw_name == info.orig_filename.encode("utf-8" if flags & _UTF8_FLAG else "cp437", "replace")
+        and (flags, method) == (info.flag_bits, info.compress_type)
+        and (flags & _DESCRIPTOR_FLAG or crc == info.CRC)
+        and packed in {info.compress_size, _LONG, 0 if flags & _DESCRIPTOR_FLAG else info.compress_size}
+        and size in {info.file_size, _LONG, 0 if flags & _DESCRIPTOR_FLAG else info.file_size}
+    )
+    if not agree:
+        raise refusal(place, expected="a local header like the directory's entry", found="another name, size, CRC or method")
+    return info.header_offset + _LOCAL.size + name_length + extra_length
+
+
+def _check_tiling(path: Path, file: BinaryIO, archive: zipfile.ZipFile, found: list[Member]) -> None:
+    """Members lie end to end from byte 0 to the directory, but for the descriptors that may follow them."""
+    starts = {info.filename: info.header_offset for info in archive.infolist()}
+    position = 0
+    for member in sorted(found, key=lambda member: member.offset):
+        if starts[member.name] - position not in (_DESCRIPTOR_SIZES if position else (0,)):
+            raise refusal(_place(path, member.name), expected=f"a header at {position}", found=f"one at {starts[member.name]}")
+        position = member.offset + member.packed_size
+    if archive.start_dir - position not in (_DESCRIPTOR_SIZES if position else (0,)):
+        raise refusal(path, expected=f"the zip directory at {position}", found=f"it at {archive.start_dir}")
+
+
+def _place(path: Path, name: str) -> str:
+    return f"{path}: {shown(name)}"
+
+
+def add(archive: zipfile.ZipFile, name: str, size: int, write: Callable[[BinaryIO], None]) -> None:
+    """Appends a stored member of ``size`` bytes, its payload at a multiple of 64 so that it can be mapped and used in place.
+
+    The padding is an extra field, as PyTorch's writer does it. The time is always 1980, so that equal tensors give equal
+    files.
+    """
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.file_size = size
+    long = size * 1.05 > zipfile.ZIP64_LIMIT
+    header_size = _LOCAL.size + len(name.encode()) + (_LONG_EXTRA if long else 0) + 4
+    unpadded = archive.start_dir + header_size
+    padding = -unpadded % _ALIGNMENT
+    info.extra = struct.pack("<HH", _PADDING_ID, padding) + b"Z" * padding
+    with archive.open(info, "w", force_zip64=long) as member:
+        write(member)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""One file per framework behind one protocol. Runs inside a worker that has numpy and that framework, nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from xframe.tensors import Array
+
+State = dict[str, tuple[Array, str]]  # state-dict name → stored array and its dtype's name
+
+
+class NotInEvaluation(RuntimeError):
+    """A model ran with a layer in training mode although it was put into evaluation mode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a forward pass gave: the model's outputs, and those of the layers that were asked for, in call order."""
+
+    outputs: list[Array]
+    taps: list[tuple[str, Array]]
+
+
+class Framework(Protocol):
+    """What a worker can do with a model. ``Any`` is the framework's own model."""
+
+    versions: dict[str, str]
+
+    def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> Any:
+        """Call ``module:factory`` with ``options``; floating-point weights take ``dtype``."""
+        ...
+
+    def state(self, model: Any) -> State:
+        """The model's state dict, read from the model itself."""
+        ...
+
+    def load(self, model: Any, state: State) -> None:
+        """Set every tensor of the model. Raises ValueError on any name too many or too few."""
+        ...
+
+    def load_file(self, model: Any, path: Path) -> None:
+        """Set every tensor with the framework's own loader, strictly, from a file that xframe has written or checked."""
+        ...
+
+    def save_file(self, model: Any, path: Path) -> None:
+        """Write the state dict with the framework's own writer."""
+        ...
+
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
+        """Run in evaluation mode, in ``dtype``, weights and inputs converted. Raises NotInEvaluation."""
+        ...
+
+    def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
+        """Export with the framework's own exporter, in float32, the batch dynamic."""
+        ...
+
+
+def resolve(factory: str) -> Any:
+    """The object that ``module:attribute`` names."""
+    module, _, attribute = factory.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in attribute.split("."):
+        found = getattr(found, name)
+    return found

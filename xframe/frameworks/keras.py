@@ -1,0 +1,103 @@
+"""Keras, inside its worker, on the TensorFlow backend unless ``KERAS_BACKEND`` says otherwise."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras  # noqa: E402 - TensorFlow reads its log level when it is imported
+import numpy as np  # noqa: E402
+
+from xframe.frameworks import Run, State, resolve  # noqa: E402
+from xframe.tensors import STORAGE, Array  # noqa: E402
+
+
+class Keras:
+    """Variables and forward passes of ``keras.Model``. A variable's name is its path, ``conv1/kernel``."""
+
+    def __init__(self) -> None:
+        backend = keras.backend.backend()
+        self.versions = {"keras": keras.__version__, backend: resolve(f"{backend}:__version__")}
+        self._recipes: weakref.WeakKeyDictionary[Any, tuple[str, Mapping[str, Any]]] = weakref.WeakKeyDictionary()
+
+    def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> Any:
+        keras.config.set_dtype_policy(dtype)
+        keras.config.set_floatx(dtype if dtype in ("float16", "float32", "float64") else "float32")
+        model = resolve(factory)(**options)
+        self._recipes[model] = factory, options
+        return model
+
+    def state(self, model: Any) -> State:
+        return {variable.path: _to_array(variable) for variable in model.weights}
+
+    def load(self, model: Any, state: State) -> None:
+        variables = {variable.path: variable for variable in model.weights}
+        if variables.keys() != state.keys():
+            missing, unexpected = sorted(variables.keys() - state.keys()), sorted(state.keys() - variables.keys())
+            raise ValueError(f"the state leaves {missing} unset and {unexpected} unused")
+        for name, (array, dtype) in state.items():
+            variables[name].assign(_to_tensor(array, dtype))
+
+    def load_file(self, model: Any, path: Path) -> None:
+        """Weights only: of a .keras archive the configuration is never read."""
+        if path.suffix != ".keras":
+            model.load_weights(path)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            weights = Path(folder) / "model.weights.h5"
+            with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as packed, weights.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+            model.load_weights(weights)
+
+    def save_file(self, model: Any, path: Path) -> None:
+        if path.suffix == ".keras":
+            model.save(path)
+        else:
+            model.save_weights(path)
+
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
+        model = self._in(model, dtype)
+        layers = [layer for layer in model.layers if layer.name in taps]
+        tapped = keras.Model(model.inputs, [model.outputs, [layer.output for layer in layers]])
+        outputs, seen = tapped(keras.ops.convert_to_tensor(inputs.astype(dtype)), training=False)
+        return Run(
+            [keras.ops.convert_to_numpy(output) for output in outputs],
+            [(layer.name, keras.ops.convert_to_numpy(output)) for layer, output in zip(layers, seen, strict=True)],
+        )
+
+    def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
+        signature = [keras.InputSpec(shape=(None, *inputs.shape[1:]), dtype="float32", name="input")]
+        self._in(model, "float32").export(str(path), format="onnx", verbose=False, input_signature=signature)
+
+    def _in(self, model: Any, dtype: str) -> Any:
+        """The same model in ``dtype``: Keras fixes a layer's dtype when it is built, so it is built again."""
+        if all(variable.dtype == dtype for variable in model.weights if "float" in variable.dtype):
+            return model
+        twin = self.build(*self._recipes[model], dtype)
+        for variable, original in zip(twin.weights, model.weights, strict=True):
+            variable.assign(keras.ops.cast(original, variable.dtype))
+        return twin
+
+
+def _to_array(variable: Any) -> tuple[Array, str]:
+    array, dtype = keras.ops.convert_to_numpy(variable), variable.dtype
+    return np.ascontiguousarray(array).reshape(array.shape).view(STORAGE[dtype]), dtype
+
+
+def _to_tensor(array: Array, dtype: str) -> Any:
+    if STORAGE[dtype].name == dtype:
+        return np.array(array)
+    import ml_dtypes  # noqa: PLC0415 - every Keras backend brings it; only bfloat16 and float8 need it
+
+    return array.view(getattr(ml_dtypes, dtype))
+
+
+framework = Keras()

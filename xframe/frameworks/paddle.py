@@ -1,0 +1,86 @@
+"""Paddle, inside its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from xframe.frameworks import NotInEvaluation, Run, State, resolve
+from xframe.tensors import Array
+
+
+class Paddle:
+    """State dicts and forward passes of ``paddle.nn.Layer``."""
+
+    versions = {"paddle": paddle.__version__}
+
+    def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> paddle.nn.Layer:
+        return _cast(resolve(factory)(**options), dtype)
+
+    def state(self, model: paddle.nn.Layer) -> State:
+        return {name: (tensor.numpy(), _dtype(tensor)) for name, tensor in model.state_dict().items()}
+
+    def load(self, model: paddle.nn.Layer, state: State) -> None:
+        tensors = {name: paddle.to_tensor(np.array(array), dtype=dtype) for name, (array, dtype) in state.items()}
+        _set(model, tensors)
+
+    def load_file(self, model: paddle.nn.Layer, path: Path) -> None:
+        _set(model, paddle.load(str(path)))
+
+    def save_file(self, model: paddle.nn.Layer, path: Path) -> None:
+        paddle.save(model.state_dict(), str(path))
+
+    def run(self, model: paddle.nn.Layer, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
+        _cast(model, dtype).eval()
+        layers = dict(model.named_sublayers())
+        seen: list[tuple[str, Array]] = []
+        hooks = [layers[name].register_forward_post_hook(_recorder(name, seen)) for name in taps]
+        try:
+            with paddle.no_grad():
+                outputs = model(paddle.to_tensor(inputs.astype(dtype)))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        training = [name or "the model" for name, layer in model.named_sublayers(include_self=True) if layer.training]
+        if training:
+            raise NotInEvaluation(", ".join(training))
+        return Run([output.numpy() for output in _listed(outputs)], seen)
+
+    def export_onnx(self, model: paddle.nn.Layer, path: Path, inputs: Array) -> None:
+        spec = paddle.static.InputSpec([None, *inputs.shape[1:]], "float32", "input")
+        _cast(model, "float32").eval()
+        paddle.onnx.export(model, str(path.with_suffix("")), input_spec=[spec], opset_version=17)
+
+
+def _cast(model: paddle.nn.Layer, dtype: str) -> paddle.nn.Layer:
+    """Floating-point parameters and buffers in ``dtype``; the others stay."""
+    return model.to(dtype=dtype)
+
+
+def _set(model: paddle.nn.Layer, tensors: Mapping[str, Any]) -> None:
+    """Paddle only warns of names that do not match; here they are errors."""
+    missing, unexpected = model.set_state_dict(tensors)
+    if missing or unexpected:
+        raise ValueError(f"set_state_dict left {missing} unset and {unexpected} unused")
+
+
+def _recorder(name: str, seen: list[tuple[str, Array]]) -> Any:
+    def record(_layer: Any, _inputs: Any, output: Any) -> None:
+        seen.extend((name, part.numpy()) for part in _listed(output))
+
+    return record
+
+
+def _listed(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, tuple | list) else [outputs]
+
+
+def _dtype(tensor: Any) -> str:
+    return str(tensor.dtype).removeprefix("paddle.")
+
+
+framework = Paddle()

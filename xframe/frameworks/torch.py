@@ -1,0 +1,86 @@
+"""PyTorch, inside its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from xframe.frameworks import NotInEvaluation, Run, State, resolve
+from xframe.tensors import STORAGE, Array
+
+_BITS = {2: torch.uint16, 1: torch.uint8}
+
+
+class Torch:
+    """State dicts and forward passes of ``torch.nn.Module``."""
+
+    versions = {"torch": torch.__version__}
+
+    def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> torch.nn.Module:
+        return resolve(factory)(**options).to(getattr(torch, dtype))
+
+    def state(self, model: torch.nn.Module) -> State:
+        return {name: _to_array(tensor) for name, tensor in model.state_dict().items()}
+
+    def load(self, model: torch.nn.Module, state: State) -> None:
+        model.load_state_dict({name: _to_tensor(*held) for name, held in state.items()}, strict=True)
+
+    def load_file(self, model: torch.nn.Module, path: Path) -> None:
+        model.load_state_dict(torch.load(path, weights_only=True, mmap=True), strict=True)
+
+    def save_file(self, model: torch.nn.Module, path: Path) -> None:
+        torch.save(model.state_dict(), path)
+
+    def run(self, model: torch.nn.Module, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
+        model.to(getattr(torch, dtype)).eval()
+        seen: list[tuple[str, Array]] = []
+        hooks = [model.get_submodule(name).register_forward_hook(_recorder(name, seen)) for name in taps]
+        try:
+            with torch.inference_mode():
+                outputs = model(torch.from_numpy(inputs.astype(dtype)))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        training = [name or "the model" for name, module in model.named_modules() if module.training]
+        if training:
+            raise NotInEvaluation(", ".join(training))
+        return Run([output.numpy() for output in _listed(outputs)], seen)
+
+    def export_onnx(self, model: torch.nn.Module, path: Path, inputs: Array) -> None:
+        example = torch.from_numpy(inputs.astype(np.float32))
+        batch = torch.export.Dim("batch")
+        torch.onnx.export(
+            model.to(torch.float32).eval(), (example,), str(path), dynamo=True, dynamic_shapes=({0: batch},),
+            input_names=["input"], output_names=["output"], external_data=False, verbose=False,
+        )  # fmt: skip
+
+
+def _recorder(name: str, seen: list[tuple[str, Array]]) -> Any:
+    def record(_module: Any, _inputs: Any, output: Any) -> None:
+        seen.extend((name, part.detach().clone().numpy()) for part in _listed(output))
+
+    return record
+
+
+def _listed(outputs: Any) -> list[torch.Tensor]:
+    return list(outputs) if isinstance(outputs, tuple | list) else [outputs]
+
+
+def _to_array(tensor: torch.Tensor) -> tuple[Array, str]:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    tensor = tensor.detach().contiguous()
+    if STORAGE[dtype].name != dtype:
+        tensor = tensor.view(_BITS[tensor.itemsize])
+    return tensor.numpy(), dtype
+
+
+def _to_tensor(array: Array, dtype: str) -> torch.Tensor:
+    tensor = torch.from_numpy(np.array(array))
+    return tensor if STORAGE[dtype].name == dtype else tensor.view(getattr(torch, dtype))
+
+
+framework = Torch()

@@ -1,0 +1,265 @@
+"""A port as a plan: every tensor's move, fill or drop, decided before any tensor moves. Strict is the only mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from xframe.checkpoints.model import Outgoing
+from xframe.dtypes import as_numbers, convert
+from xframe.errors import LayoutError, PlanError, Problem
+from xframe.layouts import Rearrangement
+from xframe.mapping import Entry, Fill, Table, fold_entry
+from xframe.suggest import Unmatched
+from xframe.tensors import FLOATS, STORAGE, Array, TensorSpec
+
+Specs = Mapping[str, TensorSpec]
+Values = Callable[[str], Array]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One tensor's way: from the source's name and axes to the target's.
+
+    ``minus`` names a source tensor whose values are subtracted: a bias that the target lacks, folded into a mean.
+    """
+
+    entry: Entry
+    source: TensorSpec
+    target: TensorSpec
+    rearrangement: Rearrangement
+    minus: TensorSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """A tensor of the target that the source does not have."""
+
+    entry: Entry
+    target: TensorSpec
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """A tensor of the source that the target does not have; it holds the fill, carries nothing, or is folded."""
+
+    entry: Entry
+    source: TensorSpec
+    because: str
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortPlan:
+    """Everything that a port does, in the target's order."""
+
+    table: Table
+    source: str
+    target: str
+    steps: tuple[Move | Filled, ...]
+    dropped: tuple[Dropped, ...]
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Move))
+
+    @property
+    def filled(self) -> tuple[Filled, ...]:
+        return tuple(step for step in self.steps if isinstance(step, Filled))
+
+
+def make_plan(
+    table: Table,
+    source: str,
+    target: str,
+    held: Specs,
+    values: Values,
+    *,
+    wanted: Specs | None = None,
+    dtype: str | None = None,
+) -> PortPlan:
+    """Plan the port of a state dict with the tensors ``held`` from one implementation of ``table`` to another.
+
+    ``values`` reads a held tensor; it is called for tensors that would be dropped, to see that they carry nothing.
+    ``wanted`` is the built target's state dict; without it the table alone says what the target holds. ``dtype``
+    converts floating-point tensors. Raises PlanError with every problem: missing, unused, shape, dtype, drop.
+    """
+    planner = _Planner(table, source, target, held, values, wanted, dtype)
+    for entry in table.entries:
+        planner.visit(entry)
+    planner.finish()
+    if planner.problems:
+        count = len(planner.problems)
+        summary = (
+            f"{table.name} {source} -> {target} is refused: {count} problem{'s' if count > 1 else ''}, and no tensor has "
+            f"moved. Every tensor of the source must be used and every tensor of the target set."
+        )
+        raise PlanError(summary, planner.problems)
+    return planner.plan()
+
+
+@dataclass(slots=True)
+class _Planner:
+    table: Table
+    source: str
+    target: str
+    held: Specs
+    values: Values
+    wanted: Specs | None
+    dtype: str | None
+    problems: list[Problem] = field(default_factory=list)
+    steps: dict[str, Move | Filled] = field(default_factory=dict)
+    dropped: list[Dropped] = field(default_factory=list)
+    unmatched: Unmatched = field(default_factory=Unmatched)
+    used: set[str] = field(default_factory=set)
+
+    def visit(self, entry: Entry) -> None:
+        """Decide one tensor: move, fill, drop, or a problem."""
+        here, there = entry.names.get(self.source), entry.names.get(self.target)
+        if here is not None and there is not None:
+            self._both(entry, here.name, there.name)
+        elif there is not None:
+            self._fill(entry, there.name)
+        elif here is not None:
+            self._drop(entry, here.name)
+
+    def _both(self, entry: Entry, here: str, there: str) -> None:
+        spec = self.held.get(here)
+        optional = entry.fill is not None and entry.fill.discard
+        if spec is not None and self._exists(there):
+            self.used.add(here)
+            self._move(entry, spec, there)
+        elif spec is None and optional:
+            self._fill(entry, there)
+        elif spec is None:
+            self.unmatched.missing.setdefault(there, here)
+        else:
+            self.used.add(here)
+            self.unmatched.unused.setdefault(here, there)
+
+    def _exists(self, there: str) -> bool:
+        return self.wanted is None or there in self.wanted
+
+    def _move(self, entry: Entry, spec: TensorSpec, there: str) -> None:
+        patterns = entry.names[self.source].pattern, entry.names[self.target].pattern
+        try:
+            sizes = patterns[0].bind(spec.shape, entry.layer.sizes)
+            target = TensorSpec(there, patterns[1].shape(sizes), self._dtype(spec))
+        except LayoutError as error:
+            self.problems.append(Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=self._option_hint()))
+            return
+        self._compare(target)
+        self.steps[there] = Move(entry=entry, source=spec, target=target, rearrangement=Rearrangement(*patterns, sizes))
+
+    def _dtype(self, spec: TensorSpec) -> str:
+        return self.dtype if self.dtype is not None and spec.dtype in FLOATS else spec.dtype
+
+    def _option_hint(self) -> str:
+        names = ", ".join(self.table.options)
+        return f"if the model was built with other options, say so with --set: {names}" if names else ""
+
+    def _compare(self, target: TensorSpec) -> None:
+        """The planned tensor against the built target's own."""
+        found = self.wanted.get(target.name, target) if self.wanted is not None else target
+        if found.shape != target.shape:
+            detail = f"the source gives {list(target.shape)}, the built target declares {list(found.shape)}"
+            self.problems.append(Problem(kind="shape", tensor=target.name, detail=detail, suggestion=self._option_hint()))
+        if found.dtype != target.dtype:
+            hint = f"--dtype {found.dtype} converts on purpose" if target.dtype in FLOATS else ""
+            detail = f"the source gives {target.dtype}, the built target declares {found.dtype}"
+            self.problems.append(Problem(kind="dtype", tensor=target.name, detail=detail, suggestion=hint))
+
+    def _fill(self, entry: Entry, there: str) -> None:
+        assert entry.fill is not None
+        if not self._exists(there):
+            if not entry.fill.discard:
+                self.unmatched.unknown.append(there)
+            return
+        shape = entry.shape(self.target)
+        if shape is None:
+            shape = self.wanted[there].shape if self.wanted is not None else None
+        if shape is None:
+            detail = "it is filled, but the table states no sizes and no model was built to ask"
+            self.problems.append(Problem(kind="shape", tensor=there, detail=detail, suggestion="state sizes in the row"))
+            return
+        spec = TensorSpec(there, shape, entry.tensor.dtype or self.dtype or self._held_float())
+        self._compare(spec)
+        self.steps[there] = Filled(entry=entry, target=spec, fill=entry.fill)
+
+    def _held_float(self) -> str:
+        """The dtype of the checkpoint's first floating-point tensor: a fill goes with its neighbours."""
+        return next((spec.dtype for spec in self.held.values() if spec.dtype in FLOATS), "float32")
+
+    def _drop(self, entry: Entry, here: str) -> None:
+        assert entry.fill is not None
+        fill, spec = entry.fill, self.held.get(here)
+        if spec is None:
+            if not fill.discard:
+                self.unmatched.missing.setdefault(here, here)
+            return
+        self.used.add(here)
+        held = fill.discard or bool(np.all(as_numbers(self.values(here), spec.dtype) == fill.value))
+        if held:
+            self.dropped.append(Dropped(entry=entry, source=spec, because=fill.because))
+        elif fill.fold_into is not None:
+            because = f"{fill.because}; its values are folded into the running mean of {fill.fold_into}"
+            self.dropped.append(Dropped(entry=entry, source=spec, because=because, folded=True))
+        else:
+            detail = f"{self.target} has no counterpart, and it holds values other than {fill.value:g}: dropping it would change the outputs"
+            self.problems.append(Problem(kind="drop", tensor=here, detail=detail))
+
+    def finish(self) -> None:
+        """Fold what is folded, and collect what no row speaks of."""
+        for drop in self.dropped:
+            if drop.folded:
+                self._fold(drop)
+        for name in self.held.keys() - self.used:
+            self.unmatched.unused.setdefault(name, None)
+        for name in (self.wanted or {}).keys() - self.steps.keys():
+            self.unmatched.missing.setdefault(name, None)
+        self.problems.extend(self.unmatched.problems(self.held, self.wanted or {}))
+
+    def _fold(self, drop: Dropped) -> None:
+        mean = fold_entry(self.table, drop.entry)
+        step = self.steps.get(mean.names[self.target].name) if mean is not None else None
+        if isinstance(step, Move):
+            self.steps[step.target.name] = replace(step, minus=drop.source)
+
+    def plan(self) -> PortPlan:
+        order = {name: index for index, name in enumerate(self.wanted or self.steps)}
+        steps = tuple(sorted(self.steps.values(), key=lambda step: order[step.target.name]))
+        return PortPlan(table=self.table, source=self.source, target=self.target, steps=steps, dropped=tuple(self.dropped))
+
+
+def outgoing(plan: PortPlan, values: Values) -> Iterator[Outgoing]:
+    """The target's tensors, each computed when it is asked for. ``values`` reads a source tensor in storage dtype."""
+    for step in plan.steps:
+        yield Outgoing(step.target, partial(computed, step, values))
+
+
+def computed(step: Move | Filled, values: Values) -> Array:
+    """One tensor of the target, in storage dtype and C order."""
+    return _moved(step, values) if isinstance(step, Move) else _filled(step)
+
+
+def _moved(move: Move, values: Values) -> Array:
+    array = values(move.source.name)
+    if move.minus is not None:
+        array = _subtract(array, values(move.minus.name).reshape(array.shape), move.source.dtype)
+    array, _ = convert(move.rearrangement.apply(array), move.source.dtype, move.target.dtype)
+    return array
+
+
+def _subtract(array: Array, other: Array, dtype: str) -> Array:
+    """In float64, rounded once; both arrays are vectors over the same channels."""
+    difference = as_numbers(array, dtype).astype(np.float64) - as_numbers(other, dtype).astype(np.float64)
+    return convert(difference, "float64", dtype)[0]
+
+
+def _filled(step: Filled) -> Array:
+    values = np.full(step.target.shape, step.fill.value, STORAGE["float64"])
+    return convert(values, "float64", step.target.dtype)[0]

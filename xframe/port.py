@@ -1,0 +1,175 @@
+"""``port``: move the weights of one implementation into another and prove that they compute the same.
+
+Read, plan, write, load, read back, run twice, verdict, publish: the file gets its name only when all of it held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from xframe import checkpoints
+from xframe.checkpoints.model import Checkpoint
+from xframe.compare import Tolerance
+from xframe.dtypes import Loss, check_float, convert, is_finite
+from xframe.errors import UsageError
+from xframe.mapping import Implementation, Option, Table, load_table
+from xframe.plan import PortPlan, make_plan
+from xframe.probe import random_input, read_input
+from xframe.proof import Runs, load_source, load_target, prove
+from xframe.sides import Side
+from xframe.stopwatch import Progress, Stopwatch, silent
+from xframe.tensors import Array, TensorSpec
+from xframe.verdict import PortResult, Proof
+from xframe.weights import at_random, check_output, framework_writes, from_file, reader, write_target
+from xframe.workers import Pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortOptions:
+    """How a port is done. ``weights`` None draws random ones from ``seed``; ``out`` None takes the target's own format.
+
+    ``dtype`` converts floating-point tensors on purpose; ``input`` is a .npy of shape (N, C, H, W) to probe with;
+    ``set`` gives values to the table's options, such as ``num_classes``.
+    """
+
+    weights: Path | None = None
+    out: Path | None = None
+    seed: int = 0
+    dtype: str | None = None
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    verify: bool = True
+    input: Path | None = None
+    onnx: bool = False
+    set: Mapping[str, Option] = field(default_factory=dict)
+
+
+def port(
+    model: str,
+    source: str,
+    target: str,
+    options: PortOptions | None = None,
+    *,
+    pool: Pool | None = None,
+    progress: Progress = silent,
+) -> PortResult:
+    """Port ``model`` (a table's name or path) from the implementation ``source`` to ``target``.
+
+    Raises PlanError, CheckpointError and the others of xframe.errors. A target that computes something else is a
+    result, not an error: its verdict is "different" and no file is written. Without ``pool`` the workers end with the
+    call.
+
+    >>> port("resnet18", "paddle", "torch").verdict  # doctest: +SKIP
+    'equivalent'
+    """
+    options = options or PortOptions()
+    if options.onnx and not options.verify:
+        raise UsageError("--onnx adds to the proof, so it does not go with --no-verify.")
+    if options.dtype is not None:
+        check_float(options.dtype)
+    table = load_table(model, options.set)
+    ends = table.implementation(source), table.implementation(target)
+    out = options.out or Path(f"{table.name}{ends[1].framework.extensions[0]}")
+    check_output(out, ends[1])
+    with ExitStack() as stack:
+        workers = pool or stack.enter_context(Pool())
+        workers.start(ends[0].framework.name, ends[1].framework.name)
+        return _Port(table, ends, options, out, workers, Stopwatch(progress)).carry_out()
+
+
+class _Port:
+    """One port under way."""
+
+    def __init__(
+        self,
+        table: Table,
+        ends: tuple[Implementation, Implementation],
+        options: PortOptions,
+        out: Path,
+        pool: Pool,
+        watch: Stopwatch,
+    ) -> None:
+        self.table, self.ends, self.options, self.out, self.pool, self.watch = table, ends, options, out, pool, watch
+        self.source, self.target = self._side(ends[0], "source"), self._side(ends[1], "target")
+
+    def _side(self, implementation: Implementation, handle: str) -> Side:
+        return Side(self.pool, self.table, implementation, handle, self.options.dtype or "float32")
+
+    def carry_out(self) -> PortResult:
+        """The straight line."""
+        with checkpoints.staged(self.out, ending=f".partial{''.join(self.out.suffixes[-2:])}") as stage:
+            with self.watch("read", "reading the source"):
+                probe, checkpoint = self._probe(), self._weights()
+            with self.watch("build", "building both models"):
+                wanted = self.target.specs
+            with self.watch("plan", "planning every tensor"):
+                plan = self._plan(checkpoint, wanted)
+            with self.watch("write", "writing the target"):
+                running = self._start_source(checkpoint, probe)
+                self._write(plan, checkpoint, stage.path)
+            proof = self._prove(plan, checkpoint, stage.path, running, probe)
+            if proof is None or proof:
+                stage.publish()
+        return self._result(plan, checkpoint, proof)
+
+    def _probe(self) -> Array:
+        if self.options.input is not None:
+            return read_input(self.options.input, self.table)
+        return random_input(self.table, self.options.seed)
+
+    def _weights(self) -> Checkpoint:
+        if self.options.weights is not None:
+            return from_file(self.options.weights, self.source)
+        return at_random(self.source, self.options.seed, self.pool)
+
+    def _plan(self, checkpoint: Checkpoint, wanted: Mapping[str, TensorSpec]) -> PortPlan:
+        held = {name: tensor.spec for name, tensor in checkpoint.tensors.items()}
+        here, there = (end.name for end in self.ends)
+        return make_plan(
+            self.table, here, there, held, reader(checkpoint), wanted=wanted, dtype=self.options.dtype
+        )
+
+    def _start_source(self, checkpoint: Checkpoint, probe: Array) -> Runs | None:
+        """The source runs while the target is being written."""
+        if not self.options.verify:
+            return None
+        load_source(self.source, checkpoint, self.pool, self.options.dtype)
+        return Runs(self.source, probe)
+
+    def _write(self, plan: PortPlan, checkpoint: Checkpoint, path: Path) -> None:
+        if not framework_writes(path, self.ends[1]):
+            write_target(plan, checkpoint, path, None, None)
+            return
+        writer = self._side(self.ends[1], "writer")  # not the target, whose loading of the file has to be seen
+        write_target(plan, checkpoint, path, writer, self.pool)
+        writer.release()
+
+    def _prove(self, plan: PortPlan, checkpoint: Checkpoint, path: Path, running: Runs | None, probe: Array) -> Proof | None:
+        if running is None:
+            return None
+        with self.watch("load", "loading the target and reading it back"):
+            load_target(self.target, path, plan, checkpoint, self.pool)
+        with self.watch("run", "running both sides in float64 and float32"):
+            folder = self.pool.folder if self.options.onnx else None
+            return prove(running, Runs(self.target, probe), probe, plan, self.options.tolerance, folder, self.pool)
+
+    def _result(self, plan: PortPlan, checkpoint: Checkpoint, proof: Proof | None) -> PortResult:
+        tensors = checkpoint.tensors.values()
+        return PortResult(
+            plan=plan,
+            proof=proof,
+            out=self.out if proof is None or proof else None,
+            loss=_loss(plan, checkpoint) if self.options.dtype else Loss(),
+            nonfinite=tuple(held.spec.name for held in tensors if not is_finite(held.array(), held.spec.dtype)),
+            weights=str(checkpoint.path),
+            notes=checkpoint.notes,
+            seconds=self.watch.finish(),
+            versions={"source": self.source.versions, "target": self.target.versions},
+        )
+
+
+def _loss(plan: PortPlan, checkpoint: Checkpoint) -> Loss:
+    losses = (convert(reader(checkpoint)(move.source.name), move.source.dtype, move.target.dtype)[1] for move in plan.moves)
+    return sum(losses, Loss())

@@ -1,0 +1,80 @@
+"""What both sides are fed: an input, and weights where no file gives them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from xframe.dtypes import convert
+from xframe.errors import LayoutError, UsageError
+from xframe.mapping import Entry, Table
+from xframe.tensors import FLOATS, STORAGE, Array, TensorSpec
+
+BATCH = 2
+
+
+def random_input(table: Table, seed: int) -> Array:
+    """Standard normal values of shape (2, C, H, W) in float32, so that both precisions see the same numbers."""
+    return np.random.default_rng(seed).standard_normal((BATCH, *table.input), np.float32)
+
+
+def read_input(path: Path, table: Table) -> Array:
+    """The user's own input, (N, C, …) as the table has it. Raises UsageError when it does not fit."""
+    try:
+        array: Array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path} cannot be read as a .npy file: {error}.") from error
+    expected = ("N", *table.input)
+    if not isinstance(array, np.ndarray) or array.ndim != len(expected) or array.shape[1] != table.input[0] or array.size == 0:
+        raise UsageError(f"{path}: expected an input of shape {expected}, found {getattr(array, 'shape', 'an archive')}.")
+    if array.dtype.kind not in "fiu":
+        raise UsageError(f"{path}: expected numbers, found {array.dtype}.")
+    if not np.isfinite(array).all():
+        raise UsageError(f"{path}: the input holds NaN or Inf, so no output could prove anything.")
+    return array.astype(np.float32)
+
+
+def random_weights(table: Table, implementation: str, specs: Mapping[str, TensorSpec], seed: int) -> Iterator[tuple[str, Array, str]]:
+    """Values for every tensor of ``specs``, each different from every other, batch statistics included.
+
+    Each tensor has a generator of its own, seeded by ``seed`` and its name. A tensor that only this implementation has
+    stays at its fill. Yields (name, stored array, dtype).
+    """
+    entries = {entry.names[implementation].name: entry for entry in table.entries if implementation in entry.names}
+    lacking = {name for name, entry in entries.items() if len(entry.names) < len(table.implementations)}
+    for name, spec in specs.items():
+        entry = entries.get(name)
+        if entry is not None and name in lacking and entry.fill is not None:
+            values = np.full(spec.shape, entry.fill.value)
+        else:
+            values = _draw(spec, entry, implementation, _generator(name, seed))
+        if spec.dtype in FLOATS:
+            yield name, convert(values, "float64", spec.dtype)[0], spec.dtype
+        else:
+            yield name, values.astype(STORAGE[spec.dtype]), spec.dtype
+
+
+def _generator(name: str, seed: int) -> np.random.Generator:
+    return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")])
+
+
+def _draw(spec: TensorSpec, entry: Entry | None, implementation: str, generator: np.random.Generator) -> Array:
+    """Sizes that keep the signal at about one through any depth: He's for kernels, around one for scales."""
+    draw = entry.tensor.draw if entry is not None else "shift"
+    if draw == "kernel" and entry is not None:
+        return generator.standard_normal(spec.shape) * np.sqrt(2.0 / _fan_in(spec, entry, implementation))
+    if draw in ("scale", "variance"):
+        return generator.uniform(0.5, 1.5, spec.shape)
+    return generator.standard_normal(spec.shape) * 0.1
+
+
+def _fan_in(spec: TensorSpec, entry: Entry, implementation: str) -> int:
+    """How many inputs one output sums over: all axes but ``out``."""
+    try:
+        sizes = entry.names[implementation].pattern.bind(spec.shape, entry.layer.sizes)
+    except LayoutError:  # the plan reports the shape
+        return max(1, spec.numel)
+    return max(1, spec.numel // sizes.get("out", 1))

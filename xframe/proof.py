@@ -1,0 +1,105 @@
+"""The proof of a port: what was loaded is what was planned, and both sides compute the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from xframe import checkpoints, exchange
+from xframe.checkpoints.model import Checkpoint
+from xframe.compare import Tolerance, compare_all, same_bits
+from xframe.divergence import Divergence, first_divergence
+from xframe.errors import ModelError
+from xframe.onnx_parity import export_parity
+from xframe.plan import PortPlan, computed
+from xframe.sides import Outputs, Side, place_checkpoint
+from xframe.tensors import Array
+from xframe.verdict import Proof
+from xframe.weights import framework_loads, left_out, reader
+from xframe.workers import Pool
+
+Pending = Callable[[], Outputs]
+
+
+class Runs:
+    """One side's two forward passes over the probe, under way since this was made."""
+
+    def __init__(self, side: Side, probe: Array) -> None:
+        self.side = side
+        self._float32 = side.run(probe, "float32")
+        self._float64 = side.run(probe, "float64")
+
+    @property
+    def float32(self) -> tuple[Array, ...]:
+        return self._float32().arrays
+
+    @property
+    def float64(self) -> tuple[Array, ...]:
+        return self._float64().arrays
+
+    @property
+    def noise(self) -> float:
+        """max |float32 − float64|: what rounding alone does on this side. Infinite where they do not compare."""
+        return compare_all(self.float64, self.float32, Tolerance()).max_abs
+
+
+def load_source(side: Side, checkpoint: Checkpoint, pool: Pool, dtype: str | None) -> None:
+    """Set the source from its checkpoint and read it back."""
+    placed = place_checkpoint(pool, checkpoint, dtype, left_out(side, checkpoint))
+    loaded, state = side.load(placed), side.state()
+    loaded.result()
+    read_back = state()
+    for name, message in placed:
+        _expect_bits(side, name, exchange.get(message), read_back.get(name))
+
+
+def load_target(side: Side, path: Path, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -> None:
+    """Load the written file into the target, with its framework's own loader where it has one, and read it back.
+
+    Raises ModelError for the first tensor that is not, bit for bit, what was planned.
+    """
+    if framework_loads(path, side.implementation):
+        loaded = side.load_file(path)
+    else:
+        loaded = side.load(place_checkpoint(pool, checkpoints.read(path), None, {}))
+    state = side.state()
+    loaded.result()
+    read_back = state()
+    for step in plan.steps:
+        _expect_bits(side, step.target.name, computed(step, reader(checkpoint)), read_back.get(step.target.name))
+
+
+def _expect_bits(side: Side, name: str, planned: Array, found: Array | None) -> None:
+    if found is None or not same_bits(planned, found):
+        what = "has no such tensor" if found is None else "holds other values"
+        raise ModelError(
+            f"{side.implementation.name} was set from a checked file, but after loading, the model {what} at '{name}'. Its "
+            f"loader skips, converts or ties it; look at the model's state dict and loading hooks."
+        )
+
+
+def prove(
+    source: Runs, target: Runs, probe: Array, plan: PortPlan, tolerance: Tolerance, onnx_folder: Path | None, pool: Pool
+) -> Proof:
+    """Hold both sides against each other; where they part, find out where first."""
+    float64 = compare_all(source.float64, target.float64, tolerance)
+    divergence = None if float64 else _locate(source.side, target.side, probe, plan, tolerance)
+    parities = ()
+    if onnx_folder is not None:
+        sides = (source, target)
+        parities = tuple(export_parity(pool, runs.side, probe, runs.float64, runs.noise, onnx_folder) for runs in sides)
+    return Proof(
+        float64=float64,
+        float32=compare_all(source.float32, target.float32, Tolerance(rtol=np.inf)),
+        noise_source=source.noise,
+        noise_target=target.noise,
+        divergence=divergence,
+        parities=parities,
+    )
+
+
+def _locate(source: Side, target: Side, probe: Array, plan: PortPlan, tolerance: Tolerance) -> Divergence | None:
+    folded = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
+    return first_divergence(source, target, probe, tolerance, skip=folded)

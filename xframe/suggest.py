@@ -1,0 +1,66 @@
+"""Names that do not match, each with the nearest one that would."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from xframe.errors import Problem
+from xframe.tensors import TensorSpec
+
+
+@dataclass(slots=True)
+class Unmatched:
+    """What a plan could not pair.
+
+    ``missing``: target tensor → the source name that the table expects for it, None where no row speaks of it.
+    ``unused``: source tensor → the target name that the table gives it, None where no row speaks of it.
+    ``unknown``: names in the table's target column that the built target does not have.
+    """
+
+    missing: dict[str, str | None] = field(default_factory=dict)
+    unused: dict[str, str | None] = field(default_factory=dict)
+    unknown: list[str] = field(default_factory=list)
+
+    def problems(self, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> Iterator[Problem]:
+        """One Problem a name: first what stays unset, then what stays unused."""
+        for name, expected in sorted(self.missing.items()):
+            detail = f"no source tensor '{expected}'" if expected else "missing: no row of the table sets it"
+            yield Problem(kind="missing", tensor=name, detail=detail, suggestion=self._source_for(name, expected, held, wanted))
+        for name in sorted(self.unknown):
+            yield Problem(kind="unknown", tensor=name, detail="the table names it, the built target has no such tensor")
+        for name, given in sorted(self.unused.items()):
+            detail = f"unused: the target has no '{given}'" if given else "unused: no row of the table takes it"
+            yield Problem(kind="unused", tensor=name, detail=detail, suggestion=self._target_for(name, given, held, wanted))
+
+    def _source_for(self, name: str, expected: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> str:
+        """The unused source tensor of equal size that was most likely meant for ``name``."""
+        fitting = [other for other in self.unused if _same_size(held.get(other), wanted.get(name))]
+        if expected:
+            return _did_you_mean(_nearest(expected, fitting))
+        by_given = {self.unused[other] or other: other for other in fitting}
+        nearest = _nearest(name, list(by_given))
+        return _did_you_mean(by_given.get(nearest))
+
+    def _target_for(self, name: str, given: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> str:
+        """The unset target tensor of equal size that was most likely meant by ``given``."""
+        fitting = [other for other in self.missing if _same_size(held.get(name), wanted.get(other))]
+        if given:
+            return _did_you_mean(_nearest(given, fitting))
+        by_expected = {self.missing[other] or other: other for other in fitting}
+        nearest = _nearest(name, list(by_expected))
+        return _did_you_mean(by_expected.get(nearest))
+
+
+def _same_size(one: TensorSpec | None, other: TensorSpec | None) -> bool:
+    return one is None or other is None or one.numel == other.numel
+
+
+def _nearest(name: str, candidates: list[str]) -> str:
+    """The candidate most like ``name``; the empty string where none is like it at all."""
+    return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=0.4)), "")
+
+
+def _did_you_mean(name: str | None) -> str:
+    return f"did you mean '{name}'?" if name else ""

@@ -1,0 +1,121 @@
+"""What a port proved, as data: figures, verdict, and the object that ``--json`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from xframe.compare import Comparison, finite_or_none
+from xframe.divergence import Divergence
+from xframe.dtypes import Loss
+from xframe.plan import PortPlan
+
+EQUIVALENT, DIFFERENT, UNVERIFIED = "equivalent", "different", "unverified"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """One ONNX export, run in onnxruntime, against the model that it was exported from, in float32.
+
+    ``noise`` is the model's own rounding noise, max |float32 − float64|; ``bound`` what the difference may be.
+    """
+
+    implementation: str
+    comparison: Comparison
+    noise: float
+    bound: float
+    bytes: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        figures = {"noise": finite_or_none(self.noise), "bound": finite_or_none(self.bound)}
+        passed = {"passed": bool(self.comparison), "reason": self.comparison.reason}
+        return {**self.comparison.to_json(), **figures, **passed, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """Both precisions of both sides, and who parted first.
+
+    ``noise_source`` and ``noise_target`` are each side's max |float32 − float64|: what float32 rounding alone does.
+    """
+
+    float64: Comparison
+    float32: Comparison
+    noise_source: float
+    noise_target: float
+    divergence: Divergence | None = None
+    parities: tuple[Parity, ...] = ()
+
+    def __bool__(self) -> bool:
+        """float64 decides; float32 must at least compare (no NaN, no Inf), and every export must hold."""
+        return bool(self.float64) and not self.float32.reason and all(parity.comparison for parity in self.parities)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortResult:
+    """A port that was carried out. ``out`` is None when it was different and nothing was written."""
+
+    plan: PortPlan
+    proof: Proof | None
+    out: Path | None
+    loss: Loss
+    weights: str
+    nonfinite: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        if self.proof is None:
+            return UNVERIFIED
+        return EQUIVALENT if self.proof else DIFFERENT
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if self.verdict == DIFFERENT else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of the command-line contract; figures that were not measured are null, not zero."""
+        proof, plan = self.proof, self.plan
+        noise = {} if proof is None else {"noise_source": proof.noise_source, "noise_target": proof.noise_target}
+        float32 = None if proof is None else {**proof.float32.to_json(), **{key: finite_or_none(v) for key, v in noise.items()}}
+        return {
+            "command": "port",
+            "model": plan.table.name,
+            "source": plan.source,
+            "target": plan.target,
+            "verdict": self.verdict,
+            "tensors": {
+                "moved": len(plan.moves),
+                "filled": [step.target.name for step in plan.filled],
+                "dropped": [drop.source.name for drop in plan.dropped],
+                "nonfinite": list(self.nonfinite),
+                "unproven": None,
+            },
+            "float64": None if proof is None else proof.float64.to_json(),
+            "float32": float32,
+            "first_divergence": None if proof is None or proof.divergence is None else _divergence_json(proof.divergence),
+            "onnx": None if proof is None or not proof.parities else {p.implementation: p.to_json() for p in proof.parities},
+            "problems": [],
+            "notes": list(self.notes),
+            "conversion": {"overflowed": self.loss.overflowed, "rounded": self.loss.rounded},
+            "out": None if self.out is None else str(self.out),
+            "certificate": None,
+            "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
+            "versions": {side: dict(found) for side, found in self.versions.items()},
+        }
+
+
+def _divergence_json(divergence: Divergence) -> dict[str, Any]:
+    return {
+        "layer": divergence.layer,
+        "source_name": divergence.source_name,
+        "target_name": divergence.target_name,
+        "max_rel": finite_or_none(divergence.comparison.max_rel),
+        "reason": divergence.comparison.reason,
+        "causes": [],
+    }

@@ -1,0 +1,91 @@
+"""Where a source's weights come from and how a target's file is written; a framework serves only where none can be spared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from xframe import checkpoints, exchange
+from xframe.checkpoints.model import Checkpoint, StoredTensor
+from xframe.errors import UsageError
+from xframe.mapping import Entry, Implementation
+from xframe.plan import PortPlan, Values, computed, outgoing
+from xframe.probe import random_weights
+from xframe.sides import Side
+from xframe.tensors import STORAGE, Array, Extent, TensorSpec
+from xframe.workers import Pool
+
+_KERAS_ONLY = (".weights.h5", ".keras")  # which variable is which, only a built Keras model knows
+
+
+def framework_writes(path: Path, implementation: Implementation) -> bool:
+    """Whether only the implementation's framework itself can read and write a file of this name."""
+    return implementation.framework.name == "keras" and path.name.endswith(_KERAS_ONLY)
+
+
+def check_output(path: Path, implementation: Implementation) -> None:
+    """Raise UsageError for an extension that names no format, or one that another framework alone can write."""
+    checkpoints.format_of(path)
+    if path.name.endswith(_KERAS_ONLY) and not framework_writes(path, implementation):
+        raise UsageError(
+            f"{path}: only Keras writes {' and '.join(_KERAS_ONLY)}, and the target is {implementation.name}. "
+            f"Try {', '.join(implementation.framework.extensions)}, .safetensors or .npz."
+        )
+
+
+def framework_loads(path: Path, implementation: Implementation) -> bool:
+    """Whether the framework has a loader of its own for this file."""
+    return path.name.endswith(implementation.framework.extensions)
+
+
+def from_file(path: Path, side: Side) -> Checkpoint:
+    """The weights in ``path``, parsed here; or, for Keras's own formats, loaded by Keras and read back."""
+    parsed = checkpoints.read(path)  # a damaged or hostile file is refused before Keras sees it
+    if not framework_writes(path, side.implementation):
+        return parsed
+    side.load_file(path).result()
+    placed, specs = side.state(), side.specs
+    extents = {name: (specs[name], extent) for name, extent in placed().items()}
+    return replace(parsed, tensors=_stored(extents))
+
+
+def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
+    """Random weights for every tensor of the built source."""
+    specs = side.specs
+    drawn = random_weights(side.table, side.implementation.name, specs, seed)
+    extents = {name: (specs[name], Extent.from_message(place)) for name, place in exchange.put(pool.folder, "random", drawn)}
+    return Checkpoint(path=Path(f"random weights, seed {seed}"), format="random", tensors=_stored(extents))
+
+
+def _stored(extents: dict[str, tuple[TensorSpec, Extent]]) -> dict[str, StoredTensor]:
+    return {name: StoredTensor(spec=spec, extent=extent) for name, (spec, extent) in extents.items()}
+
+
+def reader(checkpoint: Checkpoint) -> Values:
+    """How a plan reads this checkpoint's tensors."""
+    return lambda name: checkpoint.tensors[name].array()
+
+
+def left_out(side: Side, checkpoint: Checkpoint) -> dict[str, Array]:
+    """What the built source has and its file need not: counters that carry no weight, at their fill."""
+    here = side.implementation.name
+    entries: dict[str, Entry] = {entry.names[here].name: entry for entry in side.table.entries if here in entry.names}
+    absent = [spec for spec in side.specs.values() if spec.name not in checkpoint.tensors and spec.name in entries]
+    fills = ((spec, entries[spec.name].fill) for spec in absent)
+    return {spec.name: np.full(spec.shape, fill.value).astype(STORAGE[spec.dtype]) for spec, fill in fills if fill is not None}
+
+
+def write_target(plan: PortPlan, checkpoint: Checkpoint, path: Path, side: Side | None, pool: Pool | None) -> None:
+    """Write the planned tensors into ``path`` in the format of its extension.
+
+    ``side`` and ``pool`` serve Keras's own formats: a model of the target is set and saves itself.
+    """
+    values = reader(checkpoint)
+    if side is None or pool is None:
+        checkpoints.encode(path, checkpoints.format_of(path), list(outgoing(plan, values)))
+        return
+    arrays = ((step.target.name, computed(step, values), step.target.dtype) for step in plan.steps)
+    side.load(exchange.put(pool.folder, "writer", arrays)).result()
+    side.save_file(path)

@@ -1,0 +1,1 @@
+"""Residual networks, from images of any size to `num_classes` classes."""
