@@ -20,6 +20,9 @@ class Loss:
     def __add__(self, other: Loss) -> Loss:
         return Loss(self.overflowed + other.overflowed, self.rounded + other.rounded)
 
+    def to_json(self) -> dict[str, int]:
+        return {"overflowed": self.overflowed, "rounded": self.rounded}
+
 
 def check_float(dtype: str) -> None:
     """Raise UsageError unless ``dtype`` names a floating-point dtype that weights can be converted to."""

@@ -84,6 +84,10 @@ class Problem:
     detail: str
     suggestion: str = ""
 
+    def to_json(self) -> dict[str, str]:
+        """As an entry of ``problems`` in ``--json``."""
+        return {"kind": self.kind, "tensor": self.tensor, "detail": self.detail, "suggestion": self.suggestion}
+
     def __str__(self) -> str:
         hint = f" ({self.suggestion})" if self.suggestion else ""
         return f"{self.tensor}: {self.detail}{hint}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from xframe.checkpoints.model import Outgoing
-from xframe.dtypes import as_numbers, convert
+from xframe.dtypes import Loss, as_numbers, convert
 from xframe.errors import LayoutError, PlanError, Problem
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Fill, Table, fold_entry
@@ -70,6 +71,14 @@ class PortPlan:
     @property
     def filled(self) -> tuple[Filled, ...]:
         return tuple(step for step in self.steps if isinstance(step, Filled))
+
+    def counts(self) -> dict[str, Any]:
+        """How many tensors move, and which are filled or dropped, for machines."""
+        return {
+            "moved": len(self.moves),
+            "filled": [step.target.name for step in self.filled],
+            "dropped": [drop.source.name for drop in self.dropped],
+        }
 
 
 def make_plan(
@@ -252,6 +261,13 @@ def _moved(move: Move, values: Values) -> Array:
         array = _subtract(array, values(move.minus.name).reshape(array.shape), move.source.dtype)
     array, _ = convert(move.rearrangement.apply(array), move.source.dtype, move.target.dtype)
     return array
+
+
+def conversion_loss(plan: PortPlan, values: Values) -> Loss:
+    """What a conversion of dtypes costs over all tensors; nothing where none is converted."""
+    converted = (move for move in plan.moves if move.source.dtype != move.target.dtype)
+    losses = (convert(values(move.source.name), move.source.dtype, move.target.dtype)[1] for move in converted)
+    return sum(losses, Loss())
 
 
 def _subtract(array: Array, other: Array, dtype: str) -> Array:

@@ -13,17 +13,18 @@ from pathlib import Path
 from xframe import checkpoints
 from xframe.checkpoints.model import Checkpoint
 from xframe.compare import Tolerance
-from xframe.dtypes import Loss, check_float, convert, is_finite
+from xframe.dtypes import check_float, is_finite
 from xframe.errors import UsageError
+from xframe.files import check_output, framework_writes, partial_ending, reader
 from xframe.mapping import Implementation, Option, Table, load_table
-from xframe.plan import PortPlan, make_plan
+from xframe.plan import PortPlan, conversion_loss, make_plan
 from xframe.probe import random_input, read_input
 from xframe.proof import Runs, load_source, load_target, prove
 from xframe.sides import Side
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array, TensorSpec
 from xframe.verdict import PortResult, Proof
-from xframe.weights import at_random, check_output, framework_writes, from_file, reader, write_target
+from xframe.weights import at_random, from_file, write_target
 from xframe.workers import Pool
 
 
@@ -99,7 +100,7 @@ class _Port:
 
     def carry_out(self) -> PortResult:
         """The straight line."""
-        with checkpoints.staged(self.out, ending=f".partial{''.join(self.out.suffixes[-2:])}") as stage:
+        with checkpoints.staged(self.out, ending=partial_ending(self.out)) as stage:
             with self.watch("read", "reading the source"):
                 probe, checkpoint = self._probe(), self._weights()
             with self.watch("build", "building both models"):
@@ -161,15 +162,10 @@ class _Port:
             plan=plan,
             proof=proof,
             out=self.out if proof is None or proof else None,
-            loss=_loss(plan, checkpoint) if self.options.dtype else Loss(),
+            loss=conversion_loss(plan, reader(checkpoint)),
             nonfinite=tuple(held.spec.name for held in tensors if not is_finite(held.array(), held.spec.dtype)),
             weights=str(checkpoint.path),
             notes=checkpoint.notes,
             seconds=self.watch.finish(),
             versions={"source": self.source.versions, "target": self.target.versions},
         )
-
-
-def _loss(plan: PortPlan, checkpoint: Checkpoint) -> Loss:
-    losses = (convert(reader(checkpoint)(move.source.name), move.source.dtype, move.target.dtype)[1] for move in plan.moves)
-    return sum(losses, Loss())

@@ -12,12 +12,13 @@ from xframe.checkpoints.model import Checkpoint
 from xframe.compare import Tolerance, compare_all, same_bits
 from xframe.divergence import Divergence, first_divergence
 from xframe.errors import ModelError
+from xframe.files import framework_loads, reader
 from xframe.onnx_parity import export_parity
 from xframe.plan import PortPlan, computed
 from xframe.sides import Outputs, Side, place_checkpoint
 from xframe.tensors import Array
 from xframe.verdict import Proof
-from xframe.weights import framework_loads, left_out, reader
+from xframe.weights import left_out
 from xframe.workers import Pool
 
 Pending = Callable[[], Outputs]

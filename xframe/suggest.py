@@ -38,26 +38,24 @@ class Unmatched:
         """The unused source tensor of equal size that was most likely meant for ``name``."""
         fitting = [other for other in self.unused if _same_size(held.get(other), wanted.get(name))]
         if expected:
-            return _did_you_mean(_nearest(expected, fitting))
+            return _did_you_mean(nearest(expected, fitting))
         by_given = {self.unused[other] or other: other for other in fitting}
-        nearest = _nearest(name, list(by_given))
-        return _did_you_mean(by_given.get(nearest))
+        return _did_you_mean(by_given.get(nearest(name, list(by_given))))
 
     def _target_for(self, name: str, given: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> str:
         """The unset target tensor of equal size that was most likely meant by ``given``."""
         fitting = [other for other in self.missing if _same_size(held.get(name), wanted.get(other))]
         if given:
-            return _did_you_mean(_nearest(given, fitting))
+            return _did_you_mean(nearest(given, fitting))
         by_expected = {self.missing[other] or other: other for other in fitting}
-        nearest = _nearest(name, list(by_expected))
-        return _did_you_mean(by_expected.get(nearest))
+        return _did_you_mean(by_expected.get(nearest(name, list(by_expected))))
 
 
 def _same_size(one: TensorSpec | None, other: TensorSpec | None) -> bool:
     return one is None or other is None or one.numel == other.numel
 
 
-def _nearest(name: str, candidates: list[str]) -> str:
+def nearest(name: str, candidates: list[str]) -> str:
     """The candidate most like ``name``; the empty string where none is like it at all."""
     return next(iter(difflib.get_close_matches(name, candidates, n=1, cutoff=0.4)), "")
 

@@ -9,35 +9,13 @@ import numpy as np
 
 from xframe import checkpoints, exchange
 from xframe.checkpoints.model import Checkpoint, StoredTensor
-from xframe.errors import UsageError
-from xframe.mapping import Entry, Implementation
-from xframe.plan import PortPlan, Values, computed, outgoing
+from xframe.files import framework_writes, reader
+from xframe.mapping import Entry
+from xframe.plan import PortPlan, computed, outgoing
 from xframe.probe import random_weights
 from xframe.sides import Side
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
 from xframe.workers import Pool
-
-_KERAS_ONLY = (".weights.h5", ".keras")  # which variable is which, only a built Keras model knows
-
-
-def framework_writes(path: Path, implementation: Implementation) -> bool:
-    """Whether only the implementation's framework itself can read and write a file of this name."""
-    return implementation.framework.name == "keras" and path.name.endswith(_KERAS_ONLY)
-
-
-def check_output(path: Path, implementation: Implementation) -> None:
-    """Raise UsageError for an extension that names no format, or one that another framework alone can write."""
-    checkpoints.format_of(path)
-    if path.name.endswith(_KERAS_ONLY) and not framework_writes(path, implementation):
-        raise UsageError(
-            f"{path}: only Keras writes {' and '.join(_KERAS_ONLY)}, and the target is {implementation.name}. "
-            f"Try {', '.join(implementation.framework.extensions)}, .safetensors or .npz."
-        )
-
-
-def framework_loads(path: Path, implementation: Implementation) -> bool:
-    """Whether the framework has a loader of its own for this file."""
-    return path.name.endswith(implementation.framework.extensions)
 
 
 def from_file(path: Path, side: Side) -> Checkpoint:
@@ -61,11 +39,6 @@ def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
 
 def _stored(extents: dict[str, tuple[TensorSpec, Extent]]) -> dict[str, StoredTensor]:
     return {name: StoredTensor(spec=spec, extent=extent) for name, (spec, extent) in extents.items()}
-
-
-def reader(checkpoint: Checkpoint) -> Values:
-    """How a plan reads this checkpoint's tensors."""
-    return lambda name: checkpoint.tensors[name].array()
 
 
 def left_out(side: Side, checkpoint: Checkpoint) -> dict[str, Array]:

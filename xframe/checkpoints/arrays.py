@@ -16,7 +16,7 @@ import numpy as np
 from xframe.checkpoints.model import StoredTensor
 from xframe.checkpoints.refusals import shown
 from xframe.checkpoints.shapes import dense_bytes, is_shape, numpy_name
-from xframe.checkpoints.symbolic import Build, Call, Global, Misfit, Payload
+from xframe.checkpoints.symbolic import Build, Call, Global, Payload, RuleError
 from xframe.tensors import STORAGE, Extent, TensorSpec
 
 _NDARRAY = Global("numpy", "ndarray")
@@ -32,7 +32,7 @@ class Dtype:
     def name(self) -> str:
         name = numpy_name(self.code)
         if name is None:
-            raise Misfit("an array of numbers", f"one of numpy's dtype {shown(self.code)}")
+            raise RuleError("an array of numbers", f"one of numpy's dtype {shown(self.code)}")
         return name
 
 
@@ -69,7 +69,7 @@ def _dtype(arguments: tuple[object, ...]) -> Dtype:
     match arguments:
         case (str(code), 0 | 1, 0 | 1):
             return Dtype(code)
-    raise Misfit("numpy.dtype(code, align, copy)", "other arguments")
+    raise RuleError("numpy.dtype(code, align, copy)", "other arguments")
 
 
 def _dtype_with_order(target: object, state: object) -> Dtype:
@@ -78,41 +78,41 @@ def _dtype_with_order(target: object, state: object) -> Dtype:
         case (int(), "<" | "|", None, None, None, -1, -1, int()):
             return target
         case (int(), ">", *_):
-            raise Misfit("little-endian numbers", "big-endian ones")
-    raise Misfit("the state of a plain dtype", "another")
+            raise RuleError("little-endian numbers", "big-endian ones")
+    raise RuleError("the state of a plain dtype", "another")
 
 
 def _reconstruct(arguments: tuple[object, ...]) -> EmptyArray:
     match arguments:
         case (Global() as kind, (0,), Payload(length=1) | b"b" | "b") if kind == _NDARRAY:
             return EmptyArray()
-    raise Misfit("_reconstruct(numpy.ndarray, (0,), b'b')", "other arguments")
+    raise RuleError("_reconstruct(numpy.ndarray, (0,), b'b')", "other arguments")
 
 
 def _array_with_state(_target: object, state: object) -> PickledArray:
     match state:
         case (1, shape, Dtype() as dtype, bool(fortran), data):
             return _array(shape, dtype, "F" if fortran else "C", data)
-    raise Misfit("an array's state (1, shape, dtype, fortran, bytes)", "another")
+    raise RuleError("an array's state (1, shape, dtype, fortran, bytes)", "another")
 
 
 def _from_buffer(arguments: tuple[object, ...]) -> PickledArray:
     match arguments:
         case (Payload() as data, Dtype() as dtype, shape, "C" | "F" as order):
             return _array(shape, dtype, order, data)
-    raise Misfit("_frombuffer(bytes, dtype, shape, order)", "other arguments")
+    raise RuleError("_frombuffer(bytes, dtype, shape, order)", "other arguments")
 
 
 def _array(shape: object, dtype: Dtype, order: str, data: object) -> PickledArray:
     if not is_shape(shape):
-        raise Misfit("a shape", "something else, or one that no memory holds")
+        raise RuleError("a shape", "something else, or one that no memory holds")
     if isinstance(data, str):  # a short str of Python 2
         data = _encoded((data, "latin1"))
     if not isinstance(data, Payload | bytes):
-        raise Misfit("an array's bytes", f"a {type(data).__name__}")
+        raise RuleError("an array's bytes", f"a {type(data).__name__}")
     held = data.length if isinstance(data, Payload) else len(data)
     if held != dense_bytes(shape, dtype.name):
-        raise Misfit(f"{dense_bytes(shape, dtype.name)} bytes for {dtype.name}{list(shape)}", f"{held}")
+        raise RuleError(f"{dense_bytes(shape, dtype.name)} bytes for {dtype.name}{list(shape)}", f"{held}")
     return PickledArray(shape, dtype.name, order, data)
 
 
@@ -123,14 +123,14 @@ def _encoded(arguments: tuple[object, ...]) -> bytes:
             try:
                 return text.encode("latin1")
             except UnicodeEncodeError:
-                raise Misfit("text of Latin-1 letters", "others") from None
-    raise Misfit("_codecs.encode(text, 'latin1')", "other arguments")
+                raise RuleError("text of Latin-1 letters", "others") from None
+    raise RuleError("_codecs.encode(text, 'latin1')", "other arguments")
 
 
 def _no_bytes(arguments: tuple[object, ...]) -> bytes:
     """``bytes()``: how protocol 2 spells no bytes at all."""
     if arguments:
-        raise Misfit("bytes()", "bytes with arguments")
+        raise RuleError("bytes()", "bytes with arguments")
     return b""
 
 
@@ -138,13 +138,13 @@ def _scalar(arguments: tuple[object, ...]) -> Scalar:
     match arguments:
         case (Dtype(), Payload() | bytes() | str()):
             return Scalar()
-    raise Misfit("scalar(dtype, bytes)", "other arguments")
+    raise RuleError("scalar(dtype, bytes)", "other arguments")
 
 
 def ordered_dict(arguments: tuple[object, ...]) -> dict[object, object]:
     """``OrderedDict()``: a dict keeps its order too."""
     if arguments:
-        raise Misfit("OrderedDict()", "OrderedDict with arguments")
+        raise RuleError("OrderedDict()", "OrderedDict with arguments")
     return {}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -11,10 +11,10 @@ from xframe.errors import OutputError
 from xframe.tensors import STORAGE
 
 
-def write_bytes(file: BinaryIO, tensor: Outgoing) -> None:
+def write_bytes(file: IO[bytes], tensor: Outgoing) -> None:
     """Writes the tensor's values in C order, little-endian. Asks for them now and lets go of them at once."""
     values, spec = tensor.values(), tensor.spec
     if values.shape != spec.shape or values.dtype != STORAGE[spec.dtype]:
         raise OutputError(f"{spec.name}: expected {spec}; found values of {values.dtype}{list(values.shape)}.")
     dense = np.asarray(values, order="C")
-    file.write(memoryview(dense.reshape(-1).view(np.uint8)))
+    file.write(dense.reshape(-1).view(np.uint8).data)

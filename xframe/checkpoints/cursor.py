@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from xframe.checkpoints.refusals import refusal
+from xframe.checkpoints.refusals import FRESH_COPY, refusal
 from xframe.errors import CheckpointError
 
 LONGEST_NAME = 256
@@ -26,8 +26,8 @@ class Cursor:
         self.at = 0  # where the present opcode starts
         self.position = 0
 
-    def refuse(self, expected: str, found: str) -> CheckpointError:
-        return refusal(f"{self.place}, byte {self.at}", expected=expected, found=found)
+    def refuse(self, expected: str, found: str, attempt: str = FRESH_COPY) -> CheckpointError:
+        return refusal(f"{self.place}, byte {self.at}", expected=expected, found=found, attempt=attempt)
 
     def opcode(self) -> int:
         """The next opcode, as a number."""

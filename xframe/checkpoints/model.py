@@ -82,19 +82,23 @@ class Outgoing:
     values: Callable[[], Array]
 
 
-class Format(Protocol):
-    """A weight file format. ``read`` trusts nothing; ``write`` streams one tensor at a time."""
+class Reader(Protocol):
+    """A weight file format that can be read. ``read`` trusts nothing."""
 
     name: str
     extensions: tuple[str, ...]
 
-    def matches(self, path: Path, head: bytes) -> bool:
-        """Whether the file's content (its first 4 KiB, ``head``) is of this format, whatever its extension."""
+    def matches(self, head: bytes) -> bool:
+        """Whether the file's content (its first 4 KiB, ``head``) looks like this format, whatever its extension."""
         ...
 
     def read(self, path: Path) -> Checkpoint:
         """Parse names, shapes, dtypes and places. Raises CheckpointError on anything out of the ordinary."""
         ...
+
+
+class Format(Reader, Protocol):
+    """A weight file format that can be written too. ``write`` streams one tensor at a time."""
 
     def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
         """Write all tensors into an open binary file."""

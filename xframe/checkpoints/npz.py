@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 
@@ -29,7 +29,8 @@ _LARGEST_HEADER = 10_000  # numpy's own bound
 _MOST_UNPACKED = 2**30
 _MOST_RATIO = 100
 _HEADER = re.compile(
-    rb"\{'descr': '([<>|=][a-zA-Z]\d{1,3})', 'fortran_order': (True|False), 'shape': \(((?:\d{1,20}, ?)*\d{0,20})\),? ?\} *\n?"
+    rb"\{'descr': '([<>|=][a-zA-Z]\d{1,3})', 'fortran_order': (True|False), "
+    rb"'shape': \(((?:\d{1,20}, ?)*\d{0,20})\),? ?\} *\n?"
 )
 
 
@@ -47,9 +48,9 @@ class Npz:
     """The format of ``numpy.savez`` and ``numpy.savez_compressed``."""
 
     name = "npz"
-    extensions = (".npz",)
+    extensions: tuple[str, ...] = (".npz",)
 
-    def matches(self, path: Path, head: bytes) -> bool:
+    def matches(self, head: bytes) -> bool:
         """A zip archive whose first member is a .npy file, or an empty one."""
         return zips.first_name(head).endswith(".npy") or head.startswith(zips.EMPTY_MAGIC)
 
@@ -84,7 +85,7 @@ class Npz:
 def _add(archive: zipfile.ZipFile, tensor: Outgoing) -> None:
     header = npy_header(tensor.spec)
 
-    def write(member: BinaryIO) -> None:
+    def write(member: IO[bytes]) -> None:
         member.write(header)
         write_bytes(member, tensor)
 
@@ -116,17 +117,18 @@ def _stored(path: Path, member: Member) -> StoredTensor:
 def _unpacked(path: Path, member: Member) -> StoredTensor:
     place = f"{path}: {shown(member.name)}"
     if member.size > _MOST_UNPACKED and member.size > _MOST_RATIO * member.packed_size:
-        raise refusal(place, expected="an array", found=f"{member.packed_size} bytes that claim to unpack to {member.size}")
+        found = f"{member.packed_size} bytes that claim to unpack to {member.size}"
+        raise refusal(place, expected="an array", found=found)
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member.name) as file:
-            header = _parsed(file, member, place)  # type: ignore[arg-type]
-            values = _values(file, header)  # type: ignore[arg-type]
+            header = _parsed(file, member, place)
+            values = _values(file, header)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         raise refusal(place, expected="deflated data", found=shown(error)) from None
     return StoredTensor(spec=TensorSpec(_name(path, member), header.shape, header.dtype), values=values)
 
 
-def _values(file: BinaryIO, header: NpyHeader) -> Array:
+def _values(file: IO[bytes], header: NpyHeader) -> Array:
     data = file.read(dense_bytes(header.shape, header.dtype))
     if file.read(1):
         raise ValueError("more bytes than the array takes")
@@ -134,7 +136,7 @@ def _values(file: BinaryIO, header: NpyHeader) -> Array:
     return flat.reshape(header.shape, order="F" if header.order == "F" else "C")
 
 
-def _parsed(file: BinaryIO, member: Member, place: str) -> NpyHeader:
+def _parsed(file: IO[bytes], member: Member, place: str) -> NpyHeader:
     """The header, once the array that it announces fills the rest of the member exactly."""
     prefix = file.read(8)
     width = {1: 2, 2: 4, 3: 4}.get(prefix[6] if len(prefix) == 8 else 0)

@@ -1,4 +1,7 @@
-"""The opcodes of pickle that no state dict needs, by name, so that a refusal can say which one it met (PEP 307, 3154, 574)."""
+"""The opcodes of pickle that no state dict needs, by name, so that a refusal can say which one it met.
+
+PEP 307 (protocol 2), PEP 3154 (protocol 4), PEP 574 (protocol 5).
+"""
 
 from __future__ import annotations
 

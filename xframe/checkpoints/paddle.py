@@ -12,13 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from xframe.checkpoints import arrays
+from xframe.checkpoints import arrays, paddle_chunks
 from xframe.checkpoints import pickling as op
 from xframe.checkpoints.arrays import PickledArray
 from xframe.checkpoints.bits import write_bytes
 from xframe.checkpoints.model import Checkpoint, Outgoing
-from xframe.checkpoints.symbolic import Call, Global, Misfit, Rules, interpret
-from xframe.checkpoints.tree import flatten
+from xframe.checkpoints.paddle_chunks import ChunkedArray
+from xframe.checkpoints.symbolic import Call, Global, RuleError, Rules, interpret
+from xframe.checkpoints.tree import Flat, flatten
 from xframe.errors import UsageError
 from xframe.tensors import STORAGE
 
@@ -35,9 +36,9 @@ class PaddlePickle:
     """The format of ``paddle.save(layer.state_dict(), path)``."""
 
     name = "paddle"
-    extensions = (".pdparams", ".pdopt")
+    extensions: tuple[str, ...] = (".pdparams", ".pdopt")
 
-    def matches(self, path: Path, head: bytes) -> bool:
+    def matches(self, head: bytes) -> bool:
         """A pickle of protocol 2 to 5 that does not start with the magic number of PyTorch's old format."""
         return _PICKLE.match(head) is not None
 
@@ -46,9 +47,11 @@ class PaddlePickle:
         with path.open("rb") as file:
             tree = interpret(file, path.stat().st_size, RULES, str(path))
         notes = []
-        if isinstance(tree, dict) and tree.pop(_NAME_TABLE, None) is not None:
-            notes.append(f"left out: {_NAME_TABLE}, Paddle's table of parameter names")
-        flat = flatten(tree, _array_of, str(path))
+        if isinstance(tree, dict):
+            if tree.pop(_NAME_TABLE, None) is not None:
+                notes.append(f"left out: {_NAME_TABLE}, Paddle's table of parameter names")
+            paddle_chunks.join(tree, str(path))
+        flat: Flat[PickledArray | ChunkedArray] = flatten(tree, _array_of, str(path))
         tensors = {name: array.stored(name, path) for name, array in flat.tensors.items()}
         if any(tensor.spec.dtype == "uint16" for tensor in tensors.values()):
             notes.append("uint16 may mean bfloat16: Paddle stores that as uint16")
@@ -75,7 +78,7 @@ class PaddlePickle:
 
 
 def _before_payload(tensor: Outgoing, position: int) -> bytes:
-    """Name and array up to its bytes, padded so that these start at a multiple of 64: the version, 1, takes the padding."""
+    """Name and array up to its bytes, which start at a multiple of 64: the version number, 1, takes the padding."""
     unpadded = position + len(_prefix(tensor, 1))
     return _prefix(tensor, 1 + -unpadded % _ALIGNMENT)
 
@@ -98,28 +101,30 @@ def _dtype(code: str) -> bytes:
     return call + state + op.BUILD
 
 
-def _array_of(value: object) -> PickledArray | None:
+def _array_of(value: object) -> PickledArray | ChunkedArray | None:
     """The array that a value stands for: itself, or ``(name, array)``, as Paddle stores tensors in nested objects."""
     match value:
-        case PickledArray() | (str(), PickledArray()):
-            return value if isinstance(value, PickledArray) else value[1]
+        case (PickledArray() as array) | (str(), PickledArray() as array):
+            return array
+        case ChunkedArray() as array:
+            return array
     return None
 
 
 def _tuple(arguments: tuple[object, ...]) -> tuple[object, ...]:
     """``tuple((name, array))``: how Paddle pickles a Tensor."""
     match arguments:
-        case ((str(), PickledArray()) as pair,):
-            return pair
-    raise Misfit("tuple((name, array))", "other arguments")
+        case ((str() as name, PickledArray() as array),):
+            return name, array
+    raise RuleError("tuple((name, array))", "other arguments")
 
 
 def _eval(arguments: tuple[object, ...]) -> object:
-    """``eval('data', {'data': array})``: how Paddle pickles a DenseTensor. It means the array, and is matched, not run."""
+    """``eval('data', {'data': array})``: how Paddle pickles a DenseTensor. It is matched, never run."""
     match arguments:
         case ("data", {"data": PickledArray() as array, **others}) if not others:
             return array
-    raise Misfit("eval('data', {'data': array}), which stands for the array", "another call of eval; it was not run")
+    raise RuleError("eval('data', {'data': array}), which stands for the array", "another call of eval; it was not run")
 
 
 _BUILTINS = ("builtins", "__builtin__")

@@ -13,14 +13,17 @@ NONE, FALSE, TRUE = b"N", b"\x89", b"\x88"
 
 
 def proto(version: int) -> bytes:
+    """The protocol that the pickle is of."""
     return b"\x80" + bytes([version])
 
 
 def global_(module: str, name: str) -> bytes:
+    """A module's attribute."""
     return f"c{module}\n{name}\n".encode("ascii")
 
 
 def text(value: str) -> bytes:
+    """Text, in UTF-8."""
     data = value.encode()
     return b"X" + struct.pack("<I", len(data)) + data
 
@@ -32,10 +35,12 @@ def integer(value: int, width: int = 0) -> bytes:
 
 
 def tuple_(*parts: bytes) -> bytes:
+    """A tuple of what ``parts`` push."""
     return MARK + b"".join(parts) + TUPLE
 
 
 def integers(values: tuple[int, ...]) -> bytes:
+    """A tuple of integers."""
     return tuple_(*map(integer, values))
 
 

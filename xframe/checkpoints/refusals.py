@@ -5,10 +5,10 @@ from __future__ import annotations
 from xframe.errors import CheckpointError
 
 _LONGEST = 80
-_GET_A_FRESH_COPY = "fetch or save the file again; this copy is damaged or was made by hand"
+FRESH_COPY = "fetch or save the file again; this copy is damaged or was made by hand"
 
 
-def refusal(place: object, *, expected: str, found: str, attempt: str = _GET_A_FRESH_COPY) -> CheckpointError:
+def refusal(place: object, *, expected: str, found: str, attempt: str = FRESH_COPY) -> CheckpointError:
     """The error for a file, or a place in one, that is not what it should be."""
     return CheckpointError(f"{place}: expected {expected}; found {found}. Try: {attempt}.")
 

@@ -12,7 +12,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
-from xframe.checkpoints.model import Checkpoint, Format, Outgoing
+from xframe.checkpoints.keras import KerasArchive, KerasWeights
+from xframe.checkpoints.model import Checkpoint, Format, Outgoing, Reader
 from xframe.checkpoints.npz import Npz
 from xframe.checkpoints.paddle import PaddlePickle
 from xframe.checkpoints.refusals import refusal, shown
@@ -22,16 +23,18 @@ from xframe.checkpoints.torch import TorchZip
 from xframe.errors import CheckpointError, UsageError
 
 FORMATS: tuple[Format, ...] = (TorchZip(), PaddlePickle(), Safetensors(), Npz())
+READERS: tuple[Reader, ...] = (*FORMATS, KerasWeights(), KerasArchive())
 # Keras alone can write these: their layout follows its own layer objects.
 WRITTEN_BY_KERAS: Mapping[str, str] = MappingProxyType({".weights.h5": "weights.h5", ".keras": "keras"})
 _EXTENSIONS: Mapping[str, str] = MappingProxyType(
-    {extension: form.name for form in FORMATS for extension in form.extensions} | WRITTEN_BY_KERAS
+    {**{extension: form.name for form in FORMATS for extension in form.extensions}, **WRITTEN_BY_KERAS}
 )
 _HEAD = 4096
 _ZIP_END = b"PK\x05\x06"
 _MOST_EXPANSION = 16
+_SAVE_AGAIN = "load it in PyTorch and torch.save its state_dict() again"
 _NO_WEIGHTS = (
-    (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", "PyTorch's format from before 1.6", "load it in PyTorch and torch.save its state_dict() again"),
+    (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", "PyTorch's format from before 1.6", _SAVE_AGAIN),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "git lfs pull"),
     (b"<", "a web page or XML", "download the file itself"),
     (b"\x1f\x8b", "gzip data", "unpack it"),
@@ -65,9 +68,10 @@ def read(path: Path | str) -> Checkpoint:
         checkpoint = _format_in(path).read(path)
         after = path.stat()
     except OSError as error:
-        raise refusal(path, expected="a readable file", found=str(error), attempt="another path or its permissions") from error
+        attempt = "another path, or permission to read this one"
+        raise refusal(path, expected="a readable file", found=str(error), attempt=attempt) from error
     if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
-        raise refusal(path, expected="a file at rest", found="one that changed while it was read", attempt="again later")
+        raise refusal(path, expected="a file at rest", found="one that changes as it is read", attempt="again later")
     _check_expansion(checkpoint, after.st_size)
     return _with_extension_note(checkpoint)
 
@@ -86,7 +90,7 @@ def write(path: Path | str, format_name: str | None, tensors: Sequence[Outgoing]
 
 
 def encode(path: Path, format_name: str, tensors: Sequence[Outgoing]) -> None:
-    """Writes ``tensors`` into the file at ``path``, without a stage: for callers that prove a file before they publish it."""
+    """Writes ``tensors`` into the file at ``path``, for callers with a stage of their own: see ``staged``."""
     form = _writable(format_name)
     _check_names(tensors)
     with path.open("wb") as file:
@@ -129,22 +133,24 @@ def _missing(path: Path) -> CheckpointError:
     return refusal(path, expected="a weight file", found="nothing of that name", attempt=attempt)
 
 
-def _format_in(path: Path) -> Format:
+def _format_in(path: Path) -> Reader:
     """The one format that the file's content is of."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
         file.seek(-min(22, path.stat().st_size), 2)
         tail = file.read(4)
-    fitting = [form for form in FORMATS if form.matches(path, head)]
+    fitting = [form for form in READERS if form.matches(head)]
     if tail == _ZIP_END and not head.startswith(b"PK"):
-        raise refusal(path, expected="a file of one format", found="one that ends as a zip archive and starts otherwise")
+        raise refusal(
+            path, expected="a file of one format", found="one that ends as a zip archive and starts otherwise"
+        )
     if len(fitting) != 1:
         raise _unknown(path, head, fitting)
     return fitting[0]
 
 
-def _unknown(path: Path, head: bytes, fitting: Sequence[Format]) -> CheckpointError:
-    names = ", ".join(form.name for form in FORMATS)
+def _unknown(path: Path, head: bytes, fitting: Sequence[Reader]) -> CheckpointError:
+    names = ", ".join(form.name for form in READERS)
     found, attempt = f"one of {' and '.join(form.name for form in fitting)} at once", "save it again"
     if not fitting:
         found, attempt = _recognised(head)
@@ -153,7 +159,7 @@ def _unknown(path: Path, head: bytes, fitting: Sequence[Format]) -> CheckpointEr
 
 def _recognised(head: bytes) -> tuple[str, str]:
     if head[257:262] == b"ustar":
-        return "a tar archive, as PyTorch wrote before 0.1.10", "load it in PyTorch and torch.save its state_dict() again"
+        return "a tar archive, as PyTorch wrote before 0.1.10", _SAVE_AGAIN
     for start, found, attempt in _NO_WEIGHTS:
         if head.lstrip().startswith(start):
             return found, attempt

@@ -1,7 +1,7 @@
 """safetensors: a length, a JSON header, the tensors' bytes end to end.
 
-The reader is stricter than the format's library: it refuses duplicate keys, blanks before the header, unknown fields, and
-names that no file system or terminal should see. The writer gives, byte for byte, what the library's ``save_file`` does.
+The reader is stricter than the format's library: it refuses duplicate keys, blanks before the header, unknown fields,
+and names that no file system should see. The writer gives, byte for byte, what the library's ``save_file`` gives.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from xframe.tensors import Extent, TensorSpec
 
 _LARGEST_HEADER = 100_000_000  # the library's own bound
 _PREFIX = 8
-# In the library's order, which is the order of tensors in a file too: the widest dtypes come first, from the end of this.
+# In the library's order, which is that of tensors in a file too: from the end, so that the widest come first.
 DTYPES: Mapping[str, str] = MappingProxyType(
     {
         "BOOL": "bool", "U8": "uint8", "I8": "int8", "F8_E5M2": "float8_e5m2", "F8_E4M3": "float8_e4m3fn",
@@ -39,9 +39,9 @@ class Safetensors:
     """The format of ``safetensors.*.save_file``."""
 
     name = "safetensors"
-    extensions = (".safetensors",)
+    extensions: tuple[str, ...] = (".safetensors",)
 
-    def matches(self, path: Path, head: bytes) -> bool:
+    def matches(self, head: bytes) -> bool:
         """A length below 100 MB and then, perhaps after blanks, a JSON object."""
         length = int.from_bytes(head[:_PREFIX], "little")
         return length <= _LARGEST_HEADER and head[_PREFIX:].lstrip(b" \t\r\n")[:1] == b"{"
@@ -55,7 +55,7 @@ class Safetensors:
         return Checkpoint(path=path, format=self.name, tensors=tensors, notes=metadata)
 
     def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
-        """Header padded to a multiple of 8, then the tensors, widest dtypes first and by name, as the library orders them."""
+        """Header padded to a multiple of 8, then the tensors: widest dtypes first, then by name, like the library."""
         self.check(tensors)
         ordered = sorted(tensors, key=lambda tensor: (-_RANK[tensor.spec.dtype], tensor.spec.name.encode()))
         header = _written_header([tensor.spec for tensor in ordered])
@@ -68,10 +68,10 @@ class Safetensors:
         for tensor in tensors:
             if tensor.spec.dtype not in _CODES:
                 raise UsageError(
-                    f"{tensor.spec.name}: expected a dtype of safetensors; found {tensor.spec.dtype}. Try: write .npz instead."
+                    f"{tensor.spec.name}: expected a dtype of safetensors; found {tensor.spec.dtype}. Try: .npz."
                 )
             if bad_name(tensor.spec.name) or tensor.spec.name == _METADATA:
-                raise UsageError(f"expected a name fit for safetensors; found {shown(tensor.spec.name)!r}. Try: another name.")
+                raise UsageError(f"expected a name that safetensors can hold; found {shown(tensor.spec.name)!r}.")
 
 
 def bad_name(name: str) -> bool:
@@ -88,7 +88,9 @@ def _header(path: Path) -> tuple[int, dict[str, object]]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_PREFIX), "little")
         if length > min(_LARGEST_HEADER, path.stat().st_size - _PREFIX):
-            raise refusal(path, expected=f"a header of at most {_LARGEST_HEADER} bytes in the file", found=f"one of {length}")
+            raise refusal(
+                path, expected=f"a header of at most {_LARGEST_HEADER} bytes in the file", found=f"one of {length}"
+            )
         raw = file.read(length)
     if not raw.startswith(b"{"):
         raise refusal(path, expected="a header that starts with {", found="blanks before it")
@@ -132,7 +134,9 @@ def _stored(path: Path, start: int, name: str, entry: object) -> StoredTensor:
 
 def _placed(place: str, extent: Extent, name: str, nbytes: int) -> StoredTensor:
     if dense_bytes(extent.shape, extent.dtype) != nbytes:
-        raise refusal(place, expected=f"{dense_bytes(extent.shape, extent.dtype)} bytes", found=f"offsets {nbytes} apart")
+        raise refusal(
+            place, expected=f"{dense_bytes(extent.shape, extent.dtype)} bytes", found=f"offsets {nbytes} apart"
+        )
     return StoredTensor(spec=TensorSpec(name, extent.shape, extent.dtype), extent=extent)
 
 

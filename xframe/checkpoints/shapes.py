@@ -15,7 +15,8 @@ def is_shape(value: object) -> TypeGuard[tuple[int, ...]]:
     """A tuple of lengths that numpy can address, were every element 16 bytes wide and no length zero."""
     if type(value) is not tuple or len(value) > MOST_AXES or not all(is_length(length) for length in value):
         return False
-    return math.prod(max(length, 1) for length in value) <= _MOST_BYTES // 16
+    numel: int = math.prod(max(length, 1) for length in value)
+    return numel <= _MOST_BYTES // 16
 
 
 def is_length(value: object) -> TypeGuard[int]:

@@ -66,7 +66,9 @@ def _failure(path: Path, error: OSError) -> OutputError:
         errno.EPERM: "another folder, or permission to write to this one",
         errno.EROFS: "another folder",
     }.get(error.errno or 0, "another folder")
-    return OutputError(f"{path}: expected to write it; found {error}. Whatever stood there is untouched. Try: {advice}.")
+    return OutputError(
+        f"{path}: expected to write it; found {error}. Whatever stood there is untouched. Try: {advice}."
+    )
 
 
 def _sync_folder(folder: Path) -> None:

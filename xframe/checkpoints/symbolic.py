@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from xframe.checkpoints.cursor import Cursor
 from xframe.checkpoints.opcodes import REFUSED
-from xframe.checkpoints.refusals import shown
+from xframe.checkpoints.refusals import FRESH_COPY, shown
 from xframe.errors import UnsafeCheckpoint
 
 # An opcode of one byte may cost 100 bytes of memory, so their number is bounded. A tensor takes about 40.
@@ -43,12 +43,12 @@ class Payload:
     length: int
 
 
-class Misfit(Exception):
-    """Raised by a rule: what it expected, and what it found in its place."""
+class RuleError(Exception):
+    """Raised by a rule: what it expected, what it found in its place, perhaps what to try."""
 
-    def __init__(self, expected: str, found: str) -> None:
-        self.expected, self.found = expected, found
-        super().__init__(expected, found)
+    def __init__(self, expected: str, found: str, attempt: str = FRESH_COPY) -> None:
+        self.expected, self.found, self.attempt = expected, found, attempt
+        super().__init__(expected, found, attempt)
 
 
 Call = Callable[[tuple[object, ...]], object]
@@ -56,16 +56,16 @@ Build = Callable[[object, object], object]
 
 
 def _no_persistent_ids(identifier: object) -> object:
-    raise Misfit("no persistent ids", "one")
+    raise RuleError("no persistent ids", f"one, {_described(identifier)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What one format's pickles may say.
 
-    ``names`` may be mentioned, ``calls`` besides called: each gets the arguments and returns a record, or raises Misfit.
-    ``builds`` gives, by the type of record, what BUILD makes of it and its state. ``foreign`` are well-known globals that
-    do no harm and that we cannot follow, each with what to do about it.
+    ``names`` may be mentioned; ``calls`` may also be called: each gets the arguments and returns a record or raises
+    RuleError. ``builds`` gives, by the type of record, what BUILD makes of it and its state. ``foreign`` are well-known
+    globals that do no harm and that we cannot follow, each with what to try instead.
     """
 
     names: frozenset[Global]
@@ -80,8 +80,8 @@ def interpret(file: BinaryIO, size: int, rules: Rules, place: str) -> object:
     machine = _Machine(Cursor(file, size, place), rules)
     try:
         return machine.run()
-    except Misfit as misfit:
-        raise machine.cursor.refuse(misfit.expected, misfit.found) from None
+    except RuleError as broken:
+        raise machine.cursor.refuse(broken.expected, broken.found, broken.attempt) from None
 
 
 class _Machine:
@@ -102,14 +102,14 @@ class _Machine:
                 return self.stop()
             handler = _HANDLERS.get(code)
             if handler is None:
-                raise Misfit("an opcode of a state dict", REFUSED.get(code, f"the byte 0x{code:02x}"))
+                raise RuleError("an opcode of a state dict", REFUSED.get(code, f"the byte 0x{code:02x}"))
             handler(self)
-        raise Misfit(f"at most {MOST_OPCODES} opcodes", "more")
+        raise RuleError(f"at most {MOST_OPCODES} opcodes", "more")
 
     def stop(self) -> object:
         result = self.pop()
         if self.stack or self.marks:
-            raise Misfit("one object", "more on the stack")
+            raise RuleError("one object", "more on the stack")
         self.cursor.finish()
         return result
 
@@ -118,7 +118,7 @@ class _Machine:
 
     def pop(self) -> object:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
-            raise Misfit("a value on the stack", "none")
+            raise RuleError("a value on the stack", "none")
         return self.stack.pop()
 
     def top(self) -> object:
@@ -128,7 +128,7 @@ class _Machine:
 
     def since_mark(self) -> list[object]:
         if not self.marks:
-            raise Misfit("a mark on the stack", "none")
+            raise RuleError("a mark on the stack", "none")
         start = self.marks.pop()
         values = self.stack[start:]
         del self.stack[start:]
@@ -139,45 +139,45 @@ class _Machine:
 
     def memoize(self, key: int) -> None:
         if key in self.memo:
-            raise Misfit("a fresh place in the memo", f"{key}, which is taken")
+            raise RuleError("a fresh place in the memo", f"{key}, which is taken")
         value = self.memo[key] = self.top()
         if type(value) in self.rules.builds:
             self.memo_keys.setdefault(id(value), []).append(key)
 
     def recall(self, key: int) -> None:
         if key not in self.memo:
-            raise Misfit("a filled place in the memo", f"{key}, which is empty")
+            raise RuleError("a filled place in the memo", f"{key}, which is empty")
         self.push(self.memo[key])
 
     def mention(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise Misfit("a module and a name", "other values")
+            raise RuleError("a module and a name", "other values")
         found = Global(module, name)
         if found in self.rules.foreign:
-            raise Misfit("dense tensors and plain values", f"{found}: {self.rules.foreign[found]}")
+            raise RuleError("dense tensors and plain values", str(found), self.rules.foreign[found])
         if found not in self.rules.names and found not in self.rules.calls:
             raise self.unsafe(found)
         self.push(found)
 
     def unsafe(self, found: Global) -> UnsafeCheckpoint:
         return UnsafeCheckpoint(
-            f"{self.cursor.place}, byte {self.cursor.at}: expected tensors and plain values; found a request for {found}. "
-            "Nothing was imported or called. Try: if you trust where the file comes from, load it with the framework "
-            "that wrote it and save its state dict alone."
+            f"{self.cursor.place}, byte {self.cursor.at}: expected tensors and plain values; found a request for "
+            f"{found}. Nothing was imported or called. Try: if you trust where the file comes from, load it with the "
+            "framework that wrote it and save its state dict alone."
         )
 
     def reduce(self) -> None:
         function, arguments = self.last(2)
         if not isinstance(function, Global) or function not in self.rules.calls:
-            raise Misfit("a call of a known function", f"a call of {_described(function)}")
+            raise RuleError("a call of a known function", f"a call of {_described(function)}")
         if type(arguments) is not tuple:
-            raise Misfit("a tuple of arguments", _described(arguments))
+            raise RuleError("a tuple of arguments", _described(arguments))
         self.push(self.rules.calls[function](arguments))
 
     def build(self) -> None:
         target, state = self.last(2)
         if type(target) not in self.rules.builds:
-            raise Misfit("BUILD on an array, dtype or OrderedDict", f"BUILD on {_described(target)}")
+            raise RuleError("BUILD on an array, dtype or OrderedDict", f"BUILD on {_described(target)}")
         built = self.rules.builds[type(target)](target, state)
         for key in self.memo_keys.pop(id(target), ()):
             self.memo[key] = built
@@ -187,20 +187,20 @@ class _Machine:
     def append(self, values: list[object]) -> None:
         target = self.top()
         if type(target) is not list:
-            raise Misfit("a list to append to", _described(target))
+            raise RuleError("a list to append to", _described(target))
         target.extend(values)
 
     def set_items(self, values: list[object]) -> None:
         target = self.top()
         if type(target) is not dict:
-            raise Misfit("a dict to set items of", _described(target))
+            raise RuleError("a dict to set items of", _described(target))
         if len(values) % 2:
-            raise Misfit("a value for every key", "a key alone")
+            raise RuleError("a value for every key", "a key alone")
         for key, value in zip(values[::2], values[1::2], strict=True):
             if type(key) not in {str, int}:
-                raise Misfit("keys of text or integers", _described(key))
+                raise RuleError("keys of text or integers", _described(key))
             if key in target:
-                raise Misfit("every key once", f"{shown(key)} again")
+                raise RuleError("every key once", f"{shown(key)} again")
             target[key] = value
 
     def payload(self, width: int) -> None:
@@ -211,13 +211,13 @@ class _Machine:
         length = self.cursor.number(1)
         data = self.cursor.take(length)
         if len(data.rstrip(b"\0")) > LONGEST_INTEGER:
-            raise Misfit(f"an integer of at most {LONGEST_INTEGER} bytes", f"one of {length}")
+            raise RuleError(f"an integer of at most {LONGEST_INTEGER} bytes", f"one of {length}")
         self.push(int.from_bytes(data, "little", signed=True))
 
     def protocol(self) -> None:
         version = self.cursor.number(1)
         if self.cursor.at != 0 or not 2 <= version <= 5:
-            raise Misfit("a pickle of protocol 2 to 5, said once at its start", f"protocol {version}")
+            raise RuleError("a pickle of protocol 2 to 5, said once at its start", f"protocol {version}")
 
 
 def _described(value: object) -> str:

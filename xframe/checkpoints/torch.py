@@ -1,25 +1,25 @@
 """PyTorch's zip format (.pth, .pt, .bin): a pickle of tensors over storages that lie beside it, read without PyTorch.
 
-The layout is that of ``torch.save`` since 1.6: ``<root>/data.pkl`` and one stored member ``<root>/data/<key>`` a storage.
-CRCs of the storages are not checked on reading, which would read every byte of a file that may be mapped instead; the
-pickle's CRC is. A writer's option leaves all CRCs 0, and zip readers take that for unknown.
+The layout is that of ``torch.save`` since 1.6: ``<root>/data.pkl``, and a stored member ``<root>/data/<key>`` for every
+storage. CRCs of the storages are not checked on reading, which would read every byte of a file that may be mapped
+instead; the pickle's CRC is. A writer's option leaves all CRCs 0, which means unknown.
 """
 
 from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
-
-from io import BytesIO
 
 from xframe.checkpoints import zips
 from xframe.checkpoints.bits import write_bytes
 from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
 from xframe.checkpoints.refusals import refusal
 from xframe.checkpoints.symbolic import interpret
-from xframe.checkpoints.torch_pickle import RULES, Pickled, Storage, as_tensor, pickled_state_dict
+from xframe.checkpoints.torch_pickle import RULES, PickledTensor, Storage, as_tensor, pickled_state_dict
 from xframe.checkpoints.tree import flatten
 from xframe.checkpoints.zips import Member
 from xframe.errors import CheckpointError
@@ -35,15 +35,15 @@ class TorchZip:
     """The format of ``torch.save(module.state_dict(), path)``."""
 
     name = "torch"
-    extensions = (".pth", ".pt", ".bin", ".ckpt")
+    extensions: tuple[str, ...] = (".pth", ".pt", ".bin", ".ckpt")
 
-    def matches(self, path: Path, head: bytes) -> bool:
+    def matches(self, head: bytes) -> bool:
         """A zip archive whose first member lies in a folder of its own and is one of PyTorch's."""
         root, _, name = zips.first_name(head).partition("/")
         return bool(root) and (name in _MEMBERS or name.startswith(("data/", "code/", "constants")))
 
     def read(self, path: Path) -> Checkpoint:
-        """Names, shapes and places of all tensors; ties and views stay what they are, nested names are joined by dots."""
+        """Names, shapes and places of all tensors; ties and views stay what they are, nested names get dots."""
         archive = _Archive(path)
         data = archive.pickle()
         tree = interpret(BytesIO(data), len(data), RULES, f"{path}: data.pkl")
@@ -54,22 +54,13 @@ class TorchZip:
     def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
         """What ``torch.load(path, weights_only=True, mmap=True)`` reads as an OrderedDict of CPU tensors."""
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            _add_bytes(archive, "data.pkl", pickled_state_dict([tensor.spec for tensor in tensors]))
-            _add_bytes(archive, ".format_version", b"1")
-            _add_bytes(archive, ".storage_alignment", b"64")
-            _add_bytes(archive, "byteorder", b"little")
+            zips.add_bytes(archive, f"{_ROOT}/data.pkl", pickled_state_dict([tensor.spec for tensor in tensors]))
+            zips.add_bytes(archive, f"{_ROOT}/.format_version", b"1")
+            zips.add_bytes(archive, f"{_ROOT}/.storage_alignment", b"64")
+            zips.add_bytes(archive, f"{_ROOT}/byteorder", b"little")
             for index, tensor in enumerate(tensors):
-                name = f"{_ROOT}/data/{index}"
-                zips.add(archive, name, tensor.spec.nbytes, lambda member, tensor=tensor: write_bytes(member, tensor))
-            _add_bytes(archive, "version", b"3\n")
-
-
-def _add_bytes(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    zips.add(archive, f"{_ROOT}/{name}", len(data), lambda member: _write(member, data))
-
-
-def _write(member: BinaryIO, data: bytes) -> None:
-    member.write(data)
+                zips.add(archive, f"{_ROOT}/data/{index}", tensor.spec.nbytes, partial(write_bytes, tensor=tensor))
+            zips.add_bytes(archive, f"{_ROOT}/version", b"3\n")
 
 
 class _Archive:
@@ -90,7 +81,7 @@ class _Archive:
             )
         return zips.content(self.path, self.members["data.pkl"], most=_LARGEST_PICKLE)
 
-    def stored(self, name: str, tensor: Pickled) -> StoredTensor:
+    def stored(self, name: str, tensor: PickledTensor) -> StoredTensor:
         """The tensor over its storage, once the storage's record is as long as the pickle says."""
         member = self._record(tensor.storage)
         extent = Extent(self.path, member.offset + tensor.offset, tensor.shape, tensor.dtype, tensor.strides)

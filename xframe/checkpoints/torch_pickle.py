@@ -1,8 +1,8 @@
 """What PyTorch's pickles may say, and how to say it.
 
-Tensors are ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata?)`` or ``_v3``,
-which adds a dtype over a storage without one; storages are persistent ids ``('storage', class, key, location, numel)``.
-Offset and stride count elements, numel counts elements too, but bytes where the storage has no dtype.
+Tensors are ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata?)``, or
+``_v3``, which adds a dtype over a storage without one; storages are persistent ids ``('storage', class, key, location,
+numel)``. Offset and stride count elements; numel counts elements too, but bytes where the storage has no dtype.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from xframe.checkpoints import arrays
 from xframe.checkpoints import pickling as op
 from xframe.checkpoints.refusals import shown
 from xframe.checkpoints.shapes import is_length, is_shape
-from xframe.checkpoints.symbolic import Build, Call, Global, Misfit, Rules
+from xframe.checkpoints.symbolic import Build, Call, Global, RuleError, Rules
 from xframe.tensors import STORAGE, TensorSpec
 
 _STORAGES = {
-    "BoolStorage": "bool", "CharStorage": "int8", "ShortStorage": "int16", "IntStorage": "int32", "LongStorage": "int64",
-    "ByteStorage": "uint8", "HalfStorage": "float16", "FloatStorage": "float32", "DoubleStorage": "float64",
-    "BFloat16Storage": "bfloat16", "ComplexFloatStorage": "complex64", "ComplexDoubleStorage": "complex128",
+    "BoolStorage": "bool", "ByteStorage": "uint8", "CharStorage": "int8", "ShortStorage": "int16",
+    "IntStorage": "int32", "LongStorage": "int64", "HalfStorage": "float16", "FloatStorage": "float32",
+    "DoubleStorage": "float64", "BFloat16Storage": "bfloat16", "ComplexFloatStorage": "complex64",
+    "ComplexDoubleStorage": "complex128",
 }  # fmt: skip
 _TYPED = {Global("torch", name): dtype for name, dtype in _STORAGES.items()}
 _UNTYPED = Global("torch.storage", "UntypedStorage")
@@ -29,6 +30,7 @@ _DTYPES = {Global("torch", name): name for name in STORAGE}
 _CLASS_OF = {dtype: function for function, dtype in _TYPED.items()}
 _V2 = Global("torch._utils", "_rebuild_tensor_v2")
 _V3 = Global("torch._utils", "_rebuild_tensor_v3")
+_RESOLVE = "save x.resolve_conj().resolve_neg()"
 _ORDERED_DICT = Global("collections", "OrderedDict")
 
 
@@ -42,7 +44,7 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Pickled:
+class PickledTensor:
     """A tensor over a storage; ``offset`` and ``strides`` in bytes."""
 
     storage: Storage
@@ -57,8 +59,9 @@ class Plain:
     """A value that is no tensor: a device or such. Left out of the state dict."""
 
 
-def as_tensor(value: object) -> Pickled | None:
-    return value if isinstance(value, Pickled) else None
+def as_tensor(value: object) -> PickledTensor | None:
+    """The tensor, if a value is one."""
+    return value if isinstance(value, PickledTensor) else None
 
 
 def _storage(identifier: object) -> Storage:
@@ -68,65 +71,68 @@ def _storage(identifier: object) -> Storage:
                 return Storage(key, "", numel)
             if kind in _TYPED:
                 return Storage(key, _TYPED[kind], numel * STORAGE[_TYPED[kind]].itemsize)
-    raise Misfit("('storage', a class of torch, key, location, numel)", "another persistent id")
+    raise RuleError("('storage', a class of torch, key, location, numel)", "another persistent id")
 
 
-def _rebuild_v2(arguments: tuple[object, ...]) -> Pickled:
+def _rebuild_v2(arguments: tuple[object, ...]) -> PickledTensor:
     match arguments:
-        case (Storage(dtype=str(dtype)) as storage, offset, size, stride, bool(), {} as hooks, *more) if dtype:
+        case (Storage(dtype=str(dtype)) as storage, offset, size, stride, bool(), dict() as hooks, *more) if dtype:
             _check_rest(hooks, more)
             return _tensor(storage, offset, size, stride, dtype)
-    raise Misfit("_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)", "other arguments")
+    raise RuleError("_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)", "other arguments")
 
 
-def _rebuild_v3(arguments: tuple[object, ...]) -> Pickled:
+def _rebuild_v3(arguments: tuple[object, ...]) -> PickledTensor:
     match arguments:
-        case (Storage() as storage, offset, size, stride, bool(), {} as hooks, Global() as kind, *more) if kind in _DTYPES:
-            _check_rest(hooks, more)
-            return _tensor(storage, offset, size, stride, _DTYPES[kind])
-    raise Misfit("_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype)", "other arguments")
+        case (Storage() as storage, offset, size, stride, bool(), dict() as hooks, Global() as kind, *more):
+            if kind in _DTYPES:
+                _check_rest(hooks, more)
+                return _tensor(storage, offset, size, stride, _DTYPES[kind])
+    raise RuleError("_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype)", "other arguments")
 
 
 def _check_rest(hooks: dict[object, object], metadata: Sequence[object]) -> None:
     """Hooks are code, and metadata says that the bytes are to be conjugated or negated: neither may be overlooked."""
     if hooks:
-        raise Misfit("no backward hooks", "some")
+        raise RuleError("no backward hooks", "some")
     if len(metadata) > 1 or any(metadata):
-        raise Misfit("a tensor whose bytes are its values", "a lazily conjugated or negated one: save x.resolve_conj()")
+        raise RuleError("a tensor whose bytes are its values", "a lazily conjugated or negated one", _RESOLVE)
 
 
-def _tensor(storage: Storage, offset: object, size: object, stride: object, dtype: str) -> Pickled:
+def _tensor(storage: Storage, offset: object, size: object, stride: object, dtype: str) -> PickledTensor:
     width = STORAGE[dtype].itemsize
     if not is_length(offset) or not is_shape(size):
-        raise Misfit("an offset and a size", "something else, or more than any memory holds")
+        raise RuleError("an offset and a size", "something else, or more than any memory holds")
     if not (type(stride) is tuple and len(stride) == len(size) and all(is_length(step) for step in stride)):
-        raise Misfit("a stride of 0 or more for every axis", "another")
+        raise RuleError("a stride of 0 or more for every axis", "another")
     reach = (offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) + 1) * width
     if 0 not in size and reach > storage.nbytes:
-        raise Misfit(f"a tensor within the {storage.nbytes} bytes of storage {shown(storage.key)}", f"one of {reach}")
-    return Pickled(storage, offset * width, size, tuple(step * width for step in stride), dtype)
+        raise RuleError(
+            f"a tensor within the {storage.nbytes} bytes of storage {shown(storage.key)}", f"one of {reach}"
+        )
+    return PickledTensor(storage, offset * width, size, tuple(step * width for step in stride), dtype)
 
 
-def _parameter(arguments: tuple[object, ...]) -> Pickled:
+def _parameter(arguments: tuple[object, ...]) -> PickledTensor:
     match arguments:
-        case (Pickled() as tensor, bool(), {} as hooks):
+        case (PickledTensor() as tensor, bool(), dict() as hooks):
             _check_rest(hooks, ())
             return tensor
-    raise Misfit("_rebuild_parameter(tensor, requires_grad, hooks)", "other arguments")
+    raise RuleError("_rebuild_parameter(tensor, requires_grad, hooks)", "other arguments")
 
 
 def _size(arguments: tuple[object, ...]) -> tuple[object, ...]:
     match arguments:
         case (tuple() as lengths,) if is_shape(lengths):
             return lengths
-    raise Misfit("torch.Size(lengths)", "other arguments")
+    raise RuleError("torch.Size(lengths)", "other arguments")
 
 
 def _device(arguments: tuple[object, ...]) -> Plain:
     match arguments:
         case (str(),) | (str(), int()):
             return Plain()
-    raise Misfit("torch.device(kind, index)", "other arguments")
+    raise RuleError("torch.device(kind, index)", "other arguments")
 
 
 def _with_metadata(target: object, state: object) -> object:
@@ -134,7 +140,7 @@ def _with_metadata(target: object, state: object) -> object:
     match state:
         case {"_metadata": dict(), **others} if not others:
             return target
-    raise Misfit("BUILD of a dict with _metadata alone", "BUILD with another state")
+    raise RuleError("BUILD of a dict with _metadata alone", "BUILD with another state")
 
 
 _CALLS: Mapping[Global, Call] = MappingProxyType(
@@ -148,18 +154,17 @@ _CALLS: Mapping[Global, Call] = MappingProxyType(
     }
 )
 _BUILDS: Mapping[type, Build] = MappingProxyType({**arrays.BUILDS, dict: _with_metadata})
-_DENSE = "save a dense tensor in its place"
 RULES = Rules(
     names=frozenset({*_TYPED, _UNTYPED, *_DTYPES, *arrays.NAMES}),
     calls=_CALLS,
     builds=_BUILDS,
     foreign=MappingProxyType(
         {
-            Global("torch._utils", "_rebuild_sparse_tensor"): f"a sparse tensor; {_DENSE}",
-            Global("torch._utils", "_rebuild_qtensor"): f"a quantised tensor; {_DENSE}",
-            Global("torch._utils", "_rebuild_meta_tensor_no_storage"): f"a tensor without values; {_DENSE}",
-            Global("torch._utils", "_rebuild_nested_tensor"): f"a nested tensor; {_DENSE}",
-            Global("torch._tensor", "_rebuild_from_type_v2"): f"a tensor of a class of its own; {_DENSE}",
+            Global("torch._utils", "_rebuild_sparse_tensor"): "save x.to_dense(), not a sparse tensor",
+            Global("torch._utils", "_rebuild_qtensor"): "save x.dequantize(), not a quantised tensor",
+            Global("torch._utils", "_rebuild_meta_tensor_no_storage"): "save a tensor that has values",
+            Global("torch._utils", "_rebuild_nested_tensor"): "save its parts, not a nested tensor",
+            Global("torch._tensor", "_rebuild_from_type_v2"): "save x.as_subclass(torch.Tensor)",
         }
     ),
     persistent=_storage,

@@ -72,7 +72,8 @@ def _walk(tree: object, leaf: Callable[[object], object], place: str) -> Iterato
 
 
 def _children(prefix: str, branch: object) -> Iterator[tuple[str, object]]:
-    items = branch.items() if isinstance(branch, dict) else enumerate(branch)  # type: ignore[call-overload]
+    assert isinstance(branch, dict | list | tuple)
+    items = branch.items() if isinstance(branch, dict) else enumerate(branch)
     return ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in items)
 
 

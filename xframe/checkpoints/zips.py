@@ -1,7 +1,7 @@
 """Zip archives as weight files use them, read with the zipfile library and then held to what a writer would write.
 
-zipfile alone is lenient: it takes junk before and after, overlapping members, and never compares a member's local header
-with the central directory, though readers differ in which of the two they believe (PKWARE APPNOTE 4.3.7, 4.3.12).
+zipfile alone is lenient: it takes junk before and after, overlapping members, and trusts the central directory, though
+readers differ in whether they believe that or the local headers (PKWARE APPNOTE 4.3.7, 4.3.12).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from xframe.checkpoints.refusals import refusal, shown
 
@@ -60,14 +60,14 @@ def members(path: Path) -> dict[str, Member]:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             _check_end(path, file, archive)
             found = [_member(path, file, info) for info in archive.infolist()]
-            _check_tiling(path, file, archive, found)
+            _check_tiling(path, archive, found)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise refusal(path, expected="a zip archive", found=f"a damaged one ({shown(error)})") from None
     return {member.name: member for member in found}
 
 
 def content(path: Path, member: Member, *, most: int) -> bytes:
-    """A stored member's bytes, at most ``most`` of them, checked against its CRC unless that is 0 (a writer's option)."""
+    """A stored member's bytes, at most ``most``, checked against its CRC unless that is 0, which writers may leave."""
     if member.size > most or not member.stored:
         raise refusal(_place(path, member.name), expected=f"a stored member of at most {most} bytes", found="another")
     with path.open("rb") as file:
@@ -78,7 +78,7 @@ def content(path: Path, member: Member, *, most: int) -> bytes:
     return data
 
 
-def _check_end(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> None:
+def _check_end(path: Path, file: IO[bytes], archive: zipfile.ZipFile) -> None:
     file.seek(-22, 2)
     if archive.comment or file.read(4) != EMPTY_MAGIC:
         raise refusal(path, expected="the file to end with its zip directory", found="a comment or bytes after it")
@@ -88,17 +88,17 @@ def _check_end(path: Path, file: BinaryIO, archive: zipfile.ZipFile) -> None:
         raise refusal(path, expected="every member once", found=f"{shown(twice)} again")
 
 
-def _member(path: Path, file: BinaryIO, info: zipfile.ZipInfo) -> Member:
+def _member(path: Path, file: IO[bytes], info: zipfile.ZipInfo) -> Member:
     place = _place(path, info.orig_filename)
     if bad_name(info.orig_filename) or info.orig_filename != info.filename or stat.S_ISLNK(info.external_attr >> 16):
-        raise refusal(place, expected="a plain file with a relative name", found="a folder, a link or a path that leads out")
+        raise refusal(place, expected="a plain file below the root", found="a folder, a link or a path that leads out")
     if info.flag_bits & ~(_DESCRIPTOR_FLAG | _UTF8_FLAG | 0x6):
         raise refusal(place, expected="a member that is not encrypted", found=f"zip flags 0x{info.flag_bits:x}")
     if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
         raise refusal(place, expected="a stored or deflated member", found=f"compression method {info.compress_type}")
     stored = info.compress_type == zipfile.ZIP_STORED
     if stored and info.file_size != info.compress_size:
-        raise refusal(place, expected="as many bytes as are stored", found=f"{info.file_size}, not {info.compress_size}")
+        raise refusal(place, expected=f"{info.compress_size} bytes, as are stored", found=f"{info.file_size}")
     return Member(
         name=info.filename,
         offset=_payload_offset(place, file, info),
@@ -109,7 +109,7 @@ def _member(path: Path, file: BinaryIO, info: zipfile.ZipInfo) -> Member:
     )
 
 
-def _payload_offset(place: str, file: BinaryIO, info: zipfile.ZipInfo) -> int:
+def _payload_offset(place: str, file: IO[bytes], info: zipfile.ZipInfo) -> int:
     """Where the bytes start: after the local header, whose length only it knows, once it agrees with the directory."""
     file.seek(info.header_offset)
     head = file.read(_LOCAL.size)
@@ -125,17 +125,18 @@ def _payload_offset(place: str, file: BinaryIO, info: zipfile.ZipInfo) -> int:
         and size in {info.file_size, _LONG, 0 if flags & _DESCRIPTOR_FLAG else info.file_size}
     )
     if not agree:
-        raise refusal(place, expected="a local header like the directory's entry", found="another name, size, CRC or method")
-    return info.header_offset + _LOCAL.size + name_length + extra_length
+        raise refusal(place, expected="a local header like the directory's entry", found="another name, size or CRC")
+    return info.header_offset + _LOCAL.size + int(name_length) + int(extra_length)
 
 
-def _check_tiling(path: Path, file: BinaryIO, archive: zipfile.ZipFile, found: list[Member]) -> None:
+def _check_tiling(path: Path, archive: zipfile.ZipFile, found: list[Member]) -> None:
     """Members lie end to end from byte 0 to the directory, but for the descriptors that may follow them."""
     starts = {info.filename: info.header_offset for info in archive.infolist()}
     position = 0
     for member in sorted(found, key=lambda member: member.offset):
-        if starts[member.name] - position not in (_DESCRIPTOR_SIZES if position else (0,)):
-            raise refusal(_place(path, member.name), expected=f"a header at {position}", found=f"one at {starts[member.name]}")
+        start = starts[member.name]
+        if start - position not in (_DESCRIPTOR_SIZES if position else (0,)):
+            raise refusal(_place(path, member.name), expected=f"a header at {position}", found=f"one at {start}")
         position = member.offset + member.packed_size
     if archive.start_dir - position not in (_DESCRIPTOR_SIZES if position else (0,)):
         raise refusal(path, expected=f"the zip directory at {position}", found=f"it at {archive.start_dir}")
@@ -145,11 +146,10 @@ def _place(path: Path, name: str) -> str:
     return f"{path}: {shown(name)}"
 
 
-def add(archive: zipfile.ZipFile, name: str, size: int, write: Callable[[BinaryIO], None]) -> None:
-    """Appends a stored member of ``size`` bytes, its payload at a multiple of 64 so that it can be mapped and used in place.
+def add(archive: zipfile.ZipFile, name: str, size: int, write: Callable[[IO[bytes]], None]) -> None:
+    """Appends a stored member of ``size`` bytes, its payload at a multiple of 64: it can be mapped and used in place.
 
-    The padding is an extra field, as PyTorch's writer does it. The time is always 1980, so that equal tensors give equal
-    files.
+    The padding is an extra field, as PyTorch's writer does it. The time is always 1980: equal tensors, equal files.
     """
     info = zipfile.ZipInfo(name, _EPOCH)
     info.file_size = size
@@ -159,4 +159,13 @@ def add(archive: zipfile.ZipFile, name: str, size: int, write: Callable[[BinaryI
     padding = -unpadded % _ALIGNMENT
     info.extra = struct.pack("<HH", _PADDING_ID, padding) + b"Z" * padding
     with archive.open(info, "w", force_zip64=long) as member:
-        write(member)  # type: ignore[arg-type]
+        write(member)
+
+
+def add_bytes(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    """Appends a stored member that holds ``data``."""
+
+    def write(member: IO[bytes]) -> None:
+        member.write(data)
+
+    add(archive, name, len(data), write)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import signal
 import subprocess
-import time
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -47,21 +47,16 @@ class Worker:
         self.timeout = timeout
         self._log = folder / f"{framework}.log"
         self._waiting: deque[Reply] = deque()
-        self._gateway = self._start(group)
+        self._hello = self._expect("start")
+        self._gateway: Any = None
+        try:
+            python = shlex.quote(os.path.normpath(python) if "/" in python else python)  # "//" separates execnet's options
+            self._gateway = group.makegateway(f"popen//id={framework}//python={python}//execmodel=main_thread_only")
+        except (OSError, EOFError, execnet.HostNotFound) as error:
+            self._hello.answer = ("missing", f"its interpreter {self.python} does not start ({error or type(error).__name__})")
+            return
         self._channel = self._gateway.remote_exec(bootstrap)
         self._channel.send(self._bootstrap_settings(folder))
-        self._hello = self._expect("start")
-
-    def _start(self, group: execnet.Group) -> Any:
-        spec = f"popen//id={self.framework}//python={shlex.quote(self.python)}//execmodel=main_thread_only"
-        try:
-            return group.makegateway(spec)
-        except (OSError, EOFError, execnet.HostNotFound) as error:
-            raise FrameworkMissing(
-                f"The interpreter for {self.framework}, {self.python}, does not start ({error or type(error).__name__}). "
-                f"Set XFRAME_PYTHON_{self.framework.upper()} or [frameworks.{self.framework}] python in xframe.toml to one "
-                f"that has numpy and {self.framework}."
-            ) from error
 
     def _bootstrap_settings(self, folder: Path) -> dict[str, Any]:
         return {
@@ -79,9 +74,10 @@ class Worker:
         return hello
 
     def ask(self, command: str, **arguments: Any) -> Reply:
-        """Send a request and return at once. Raises WorkerDied when the process is gone."""
-        with contextlib.suppress(OSError):  # a dead worker's end is told by the reply that never comes
-            self._channel.send((command, arguments))
+        """Send a request and return at once; a worker that cannot serve says so in the reply."""
+        if not self._missing:
+            with contextlib.suppress(OSError):  # a dead worker's end is told by the reply that never comes
+                self._channel.send((command, arguments))
         return self._expect(command)
 
     def call(self, command: str, **arguments: Any) -> Any:
@@ -94,10 +90,15 @@ class Worker:
         return reply
 
     def wait_for(self, reply: Reply) -> None:
-        """Receive replies in order until ``reply`` has its answer."""
+        """Receive replies in order until ``reply`` has its answer. Without the framework all have the first one's."""
         while reply.answer is None:
-            self._waiting[0].answer = self._receive(self._waiting[0].request)
-            self._waiting.popleft()
+            first = self._waiting.popleft()
+            if first.answer is None:
+                first.answer = self._hello.answer if self._missing else self._receive(first.request)
+
+    @property
+    def _missing(self) -> bool:
+        return self._hello.answer is not None and self._hello.answer[0] == "missing"
 
     def _receive(self, request: str) -> tuple[str, Any]:
         try:
@@ -136,8 +137,9 @@ class Worker:
         """The exception for an answer that is not "ok"."""
         if status == "missing":
             return FrameworkMissing(
-                f"{self.framework} is not installed where xframe looked: {value}. Install it (pip install 'xframe[{self.framework}]'), or "
-                f"set XFRAME_PYTHON_{self.framework.upper()} to the interpreter of an environment that has it."
+                f"{self.framework} was expected to be installed, but it is not: {value}. Install it (pip install "
+                f"'xframe[{self.framework}]'), or name an interpreter that has it and numpy: XFRAME_PYTHON_{self.framework.upper()}, "
+                f"or [frameworks.{self.framework}] python in xframe.toml."
             )
         if status == "training":
             return ModelError(
@@ -151,18 +153,10 @@ class Worker:
 
     def kill(self) -> None:
         """End the process now."""
+        if self._gateway is None:
+            return
         popen = self._gateway._io.popen  # noqa: SLF001 - execnet's own kill waits for goodwill
         with contextlib.suppress(OSError):
             popen.kill()
         with contextlib.suppress(Exception):
             popen.wait(timeout=5)
-
-    def close(self, patience: float = 1.0) -> None:
-        """Let the process end by itself for ``patience`` seconds, then kill it."""
-        with contextlib.suppress(OSError):
-            self._channel.close()
-            self._gateway.exit()
-        deadline = time.monotonic() + patience
-        while self._gateway._io.popen.poll() is None and time.monotonic() < deadline:  # noqa: SLF001
-            time.sleep(0.01)
-        self.kill()

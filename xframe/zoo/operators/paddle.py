@@ -66,7 +66,7 @@ def mean(slices: list[paddle.Tensor]) -> paddle.Tensor:
 
 
 # How a pool joins what it sees, and the padding that suits it.
-MODES: dict[str, tuple[Join, float]] = {"max": (largest, 0.0), "avg": (mean, 0.0)}
+MODES: dict[str, tuple[Join, float]] = {"max": (largest, float("-inf")), "avg": (mean, 0.0)}
 
 
 class Pool2D(nn.Layer):

@@ -1,0 +1,86 @@
+"""The files of a family are one text in three dialects; a class there may be a function here."""
+
+import ast
+import re
+import sys
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+
+ZOO = Path(__file__).parents[2] / "xframe" / "zoo"
+FRAMEWORKS = ("paddle", "torch", "keras")
+FAMILIES = ("lenet", "resnet")
+
+
+def parse(family, framework):
+    return ast.parse((ZOO / family / f"{framework}.py").read_text(encoding="utf-8"))
+
+
+def definitions(family, framework, kinds=(ast.FunctionDef, ast.ClassDef)):
+    return [node.name for node in parse(family, framework).body if isinstance(node, kinds)]
+
+
+def role(name):
+    """What `name` stands for in any dialect: BasicBlock and basic_block, resnet18_custom and ResNet are each one."""
+    return re.sub(r"[\d_]", "", name.lower()).removesuffix("custom")
+
+
+def roles(family, framework):
+    """The roles in the order of the file; a class, its variants and its factory follow each other and count once."""
+    return [name for name, _ in groupby(map(role, definitions(family, framework)))]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_same_names_in_the_same_order(family):
+    paddle, torch, keras = (roles(family, framework) for framework in FRAMEWORKS)
+    assert paddle == torch == keras
+    assert paddle
+
+
+def factories(family, framework):
+    """The functions with a number in their name: they build a network of one depth."""
+    return [name for name in definitions(family, framework, kinds=ast.FunctionDef) if re.search(r"\d", name)]
+
+
+def test_factories():
+    assert factories("lenet", "paddle") == ["lenet5_maxavg", "lenet5_maxavg_custom"]
+    assert factories("lenet", "torch") == factories("lenet", "keras") == ["lenet5_maxavg"]
+    assert factories("resnet", "paddle") == ["resnet18_custom"]
+    assert factories("resnet", "torch") == factories("resnet", "keras") == ["resnet18"]
+
+
+def comments(family, framework):
+    text = (ZOO / family / f"{framework}.py").read_text(encoding="utf-8")
+    return re.findall(r"^ +# (.*)$", text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_comments_shared_by_two_dialects_are_in_keras_too(family, framework):
+    shared = [comment for comment in comments(family, "torch") if comment in comments(family, "paddle")]
+    assert [comment for comment in comments(family, framework) if comment in shared] == shared
+
+
+def imports(path):
+    """The modules that a file imports, in functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=module):
+                yield module
+
+
+@pytest.mark.parametrize("path", sorted(ZOO.rglob("*.py")), ids=lambda path: str(path.relative_to(ZOO)))
+def test_a_file_imports_its_own_framework_and_nothing_else(path):
+    outside = [name for name in imports(path) if name.split(".")[0] not in sys.stdlib_module_names]
+    own = {path.stem} if path.stem in FRAMEWORKS else set()
+    zoo = re.compile(rf"xframe\.zoo\.\w+\.{path.stem}")
+    assert {name.split(".")[0] for name in outside if not zoo.fullmatch(name)} == own
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_examples_run(framework, request):
+    results = request.getfixturevalue(f"{framework}_facts")["doctests"]
+    assert all(failed == 0 and attempted > 0 for failed, attempted in results)

@@ -1,0 +1,146 @@
+"""Verdicts and summaries, in colour where the terminal has it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console, ConsoleRenderable, Group
+from rich.markup import escape
+from rich.table import Table as Grid
+from rich.text import Text
+
+from xframe.dtypes import Loss
+from xframe.report.units import counted, figure, size
+
+if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert` starts no worker
+    from xframe.check import CheckResult
+    from xframe.convert import ConvertResult
+    from xframe.doctor import Diagnosis, Finding
+    from xframe.plan import PortPlan
+    from xframe.verdict import Parity, PortResult, Proof
+
+_COLOURS = {"equivalent": "bold green", "different": "bold red"}
+
+
+def _rows() -> Grid:
+    grid = Grid.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _title(plan: PortPlan, verdict: str = "") -> Text:
+    title = Text.assemble((plan.table.name, "bold"), f"  {plan.source} → {plan.target}")
+    return title.append(f"  {verdict}", _COLOURS.get(verdict, "bold yellow")) if verdict else title
+
+
+def render_port(result: PortResult) -> ConsoleRenderable:
+    """The verdict, and every figure that it rests on."""
+    grid = _rows()
+    grid.add_row("weights", escape(result.weights))
+    grid.add_row("tensors", _tensors(result.plan))
+    for drop in result.plan.dropped:
+        grid.add_row("", escape(f"dropped {drop.source.name}: {drop.because}"))
+    _add_loss(grid, result.loss)
+    if result.nonfinite:
+        grid.add_row("[yellow]NaN or Inf[/]", escape(", ".join(result.nonfinite)))
+    if result.proof is not None:
+        _add_proof(grid, result, result.proof)
+    else:
+        grid.add_row("proof", "[yellow]none: --no-verify[/]")
+    for note in result.notes:
+        grid.add_row("note", escape(note))
+    grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.out.stat().st_size)})" if result.out else "[red]nothing[/]")
+    grid.add_row("took", _seconds(result))
+    return Group(_title(result.plan, result.verdict), grid)
+
+
+def _tensors(plan: PortPlan) -> str:
+    parts = [f"{len(plan.moves)} moved", f"{len(plan.filled)} filled", f"{len(plan.dropped)} dropped"]
+    return " · ".join(parts)
+
+
+def _add_loss(grid: Grid, loss: Loss) -> None:
+    if loss != Loss():
+        grid.add_row("converted", f"{loss.rounded} values rounded, {loss.overflowed} overflowed to infinity")
+
+
+def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
+    f64, f32 = proof.float64, proof.float32
+    grid.add_row("float64", f64.reason or f"max |a−b| {figure(f64.max_abs)}, relative {figure(f64.max_rel)}; this decides")
+    noise = f"{result.plan.source} {figure(proof.noise_source)}, {result.plan.target} {figure(proof.noise_target)}"
+    grid.add_row("float32", f32.reason or f"max |a−b| {figure(f32.max_abs)}, relative {figure(f32.max_rel)}")
+    grid.add_row("", f"own rounding: {noise}")
+    for parity in proof.parities:
+        grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
+    if (found := proof.divergence) is not None:
+        names = found.source_name if found.source_name == found.target_name else f"{found.source_name} / {found.target_name}"
+        how = found.comparison.reason or f"relative {figure(found.comparison.max_rel)}"
+        grid.add_row("[red]parts at[/]", f"[bold]{escape(names)}[/] ({found.layer.split()[0]}): {how}; every mapped layer before it agrees")
+    elif not f64:
+        grid.add_row("[red]parts[/]", "behind the last mapped layer: all mapped layers agree")
+
+
+def _parity(parity: Parity) -> str:
+    found = parity.comparison
+    mark = "[green]holds[/]" if found else "[red]fails[/]"
+    figures = found.reason or f"max |a−b| {figure(found.max_abs)} of at most {figure(parity.bound)}"
+    return f"{mark}: {figures}  ({size(parity.bytes)}, {parity.seconds:.1f} s)"
+
+
+def _seconds(result: PortResult) -> str:
+    steps = ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items() if name != "total")
+    return f"{result.seconds['total']:.1f} s  ({steps})"
+
+
+def render_convert(result: ConvertResult) -> ConsoleRenderable:
+    """What was written."""
+    grid = _rows()
+    grid.add_row("read", escape(str(result.weights)))
+    grid.add_row("tensors", _tensors(result.plan))
+    for drop in result.plan.dropped:
+        grid.add_row("", escape(f"dropped {drop.source.name}: {drop.because}"))
+    _add_loss(grid, result.loss)
+    for note in result.notes:
+        grid.add_row("note", escape(note))
+    grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.out.stat().st_size)})")
+    grid.add_row("took", f"{result.seconds['total']:.2f} s; nothing was run: `xframe port` proves it")
+    return Group(_title(result.plan, "converted"), grid)
+
+
+def render_check(result: CheckResult) -> ConsoleRenderable:
+    """A line for a good table; all problems for another."""
+    built = len(result.implementations) - len(result.unbuilt)
+    if result:
+        detail = f"{counted(result.layers, 'layer')}, {counted(len(result.implementations), 'implementation')}, {built} built and compared"
+        lines = [Text.assemble(("ok", "green"), "  ", (result.name, "bold"), f"  {detail}")]
+    else:
+        lines = [Text.assemble(("wrong", "bold red"), "  ", (result.name, "bold"), f"  {counted(len(result.problems), 'problem')}")]
+        lines += [Text(f"  {problem}") for problem in result.problems]
+    lines += [Text(f"  not built: {reason}", "yellow") for reason in result.unbuilt.values()]
+    return Group(*lines)
+
+
+def render_diagnosis(diagnosis: Diagnosis) -> ConsoleRenderable:
+    """Frameworks, interpreters, versions, conflicts."""
+    grid = Grid(box=None, pad_edge=False, header_style="dim")
+    for heading in ("framework", "found", "import", "interpreter"):
+        grid.add_column(heading, overflow="fold")
+    for finding in diagnosis.findings:
+        grid.add_row(finding.framework, _found(finding), "" if finding.seconds is None else f"{finding.seconds:.1f} s", escape(finding.python))
+    notes = [Text(f"settings: {diagnosis.settings}; a request may take {diagnosis.timeout:g} s")]
+    notes += [Text(f"known: {conflict}", "yellow") for conflict in diagnosis.conflicts]
+    notes += [Text(finding.error, "red") for finding in diagnosis.findings if finding.error]
+    return Group(grid, *notes)
+
+
+def _found(finding: Finding) -> str:
+    if finding.error:
+        return "[red]missing[/]"
+    return escape(", ".join(f"{name} {version}" for name, version in finding.versions.items()))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that never cuts a name when its output goes into a file or a pipe."""
+    found = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=200)
