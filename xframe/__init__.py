@@ -1,0 +1,1 @@
+"""Move weights between Paddle, PyTorch and Keras, and prove that nothing changed."""

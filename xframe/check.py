@@ -66,7 +66,10 @@ def check(model: str, *, pool: Pool | None = None, progress: Progress = silent) 
 
 def _start(table: Table, pool: Pool) -> list[Side]:
     """All implementations, building side by side."""
-    return [Side(pool, table, column, f"check {table.name} {name}", "float32") for name, column in table.implementations.items()]
+    return [
+        Side(pool, table, column, f"check {table.name} {name}", "float32")
+        for name, column in table.implementations.items()
+    ]
 
 
 def _against_model(side: Side, unbuilt: dict[str, str]) -> list[Problem]:
@@ -93,12 +96,20 @@ def _against(table: Table, implementation: str, specs: Mapping[str, TensorSpec])
         if name not in specs:
             detail = f"the row names '{name}', which the built {implementation} does not have"
             hint = nearest(name, free)
-            yield Problem(kind="table", tensor=place, detail=detail, suggestion=f"did you mean '{hint}'?" if hint else "")
+            yield Problem(
+                kind="table", tensor=place, detail=detail, suggestion=f"did you mean '{hint}'?" if hint else ""
+            )
         elif (expected := _mismatch(entry, implementation, specs[name])) is not None:
-            detail = f"'{name}' of the built {implementation} has shape {list(specs[name].shape)}; the row states {expected}"
+            detail = (
+                f"'{name}' of the built {implementation} has shape {list(specs[name].shape)}; the row states {expected}"
+            )
             yield Problem(kind="table", tensor=place, detail=detail)
     for name in free:
-        yield Problem(kind="table", tensor=table.file.name, detail=f"no row speaks of '{name}', which the built {implementation} has")
+        yield Problem(
+            kind="table",
+            tensor=table.file.name,
+            detail=f"no row speaks of '{name}', which the built {implementation} has",
+        )
 
 
 def _mismatch(entry: Entry, implementation: str, spec: TensorSpec) -> str | None:

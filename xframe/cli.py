@@ -22,7 +22,8 @@ BUG = 3
 app = typer.Typer(
     name="xframe",
     help="Move weights between Paddle, PyTorch and Keras, and prove that nothing changed.",
-    epilog="Exit codes: 0 equivalent, or done · 1 different · 2 refused: bad input, table or usage · 3 a framework is missing or its worker died.",
+    epilog="Exit codes: 0 equivalent, or done · 1 different · 2 refused: bad input, table or usage · 3 a framework is "
+    "missing or its worker died.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -34,8 +35,13 @@ Target = Annotated[str, typer.Argument(help="The implementation that they go to.
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, the worker's too.")]
-Dtype = Annotated[str | None, typer.Option(help="Convert floating-point tensors on purpose: float16, bfloat16, float32, float64 …")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="An option of the table, such as num_classes=10; repeatable.")]
+Dtype = Annotated[
+    str | None, typer.Option(help="Convert floating-point tensors on purpose: float16, bfloat16, float32, float64 …")
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="An option of the table, such as num_classes=10; repeatable."),
+]
 
 
 def main() -> None:
@@ -50,7 +56,7 @@ def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     def run(*args: Any, **kwargs: Any) -> None:
         try:
             code = command(*args, **kwargs)
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - a command must end in a sentence and a code
+        except (Exception, KeyboardInterrupt) as error:
             if kwargs.get("debug"):
                 raise
             _report_error(error, as_json=bool(kwargs.get("json_")), command=command.__name__.rstrip("_"))
@@ -76,7 +82,15 @@ def _report_error(error: BaseException, *, as_json: bool, command: str) -> None:
     if as_json:
         problems = [problem.to_json() for problem in error.problems] if isinstance(error, ProblemsError) else []
         code = _exit_code(error)
-        _print_json({"command": command, "verdict": "refused" if code == 2 else "failed", "error": message, "problems": problems, "exit_code": code})
+        _print_json(
+            {
+                "command": command,
+                "verdict": "refused" if code == 2 else "failed",
+                "error": message,
+                "problems": problems,
+                "exit_code": code,
+            }
+        )
     print(f"xframe: {message}", file=sys.stderr)
 
 
@@ -94,7 +108,7 @@ def _show(renderable: Any) -> None:
 def _progress(*, quiet: bool) -> Iterator[Callable[[str], None]]:
     """A spinner with the step's name on stderr; nothing where that is not a terminal."""
     if quiet or not sys.stderr.isatty():
-        yield lambda step: None
+        yield lambda _step: None
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -128,7 +142,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,  # noqa: ARG001
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None: ...
 
 
@@ -138,21 +154,33 @@ def port(
     model: Model,
     source: Source,
     target: Target,
-    weights: Annotated[Path | None, typer.Option(help="The source's weights; without it they are random, every tensor different.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Where to write; the extension picks the format. Default: MODEL with the target's own.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="The source's weights; without it they are random, every tensor different.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write; the extension picks the format. Default: MODEL with the target's own."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For random weights and the random input.")] = 0,
     dtype: Dtype = None,
     atol: Annotated[float, typer.Option(min=0, help="float64: |a−b| ≤ atol + rtol·max|a|.")] = 0.0,
     rtol: Annotated[float, typer.Option(min=0)] = 1e-9,
-    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Run both sides and compare; without, the file is only written.")] = True,
-    input_: Annotated[Path | None, typer.Option("--input", metavar="FILE.npy", help="An input of your own, N×C×H×W.")] = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="Export both sides to ONNX too and hold the exports to the verdict.")] = False,
+    verify: Annotated[
+        bool,
+        typer.Option("--verify/--no-verify", help="Run both sides and compare; without, the file is only written."),
+    ] = True,
+    input_: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE.npy", help="An input of your own, N×C×H×W.")
+    ] = None,
+    onnx: Annotated[
+        bool, typer.Option("--onnx", help="Export both sides to ONNX too and hold the exports to the verdict.")
+    ] = False,
     set_: Set = None,
     json_: Json = False,
     quiet: Quiet = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> int:
-    """Move weights and prove it: load, read back, run both sides in float64, verdict. The file appears only if equivalent.
+    """Move weights and prove it: load, read back, run both sides in float64. The file appears only if equivalent.
 
     [dim]xframe port resnet18 paddle torch --weights mine.pdparams --out mine.pth[/]
     """
@@ -181,7 +209,9 @@ def convert(
     model: Model,
     source: Source,
     target: Target,
-    weights: Annotated[Path, typer.Argument(metavar="IN", help="The source's weights, in any format that xframe reads.")],
+    weights: Annotated[
+        Path, typer.Argument(metavar="IN", help="The source's weights, in any format that xframe reads.")
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write; the extension picks the format.")],
     dtype: Dtype = None,
     set_: Set = None,
@@ -229,7 +259,7 @@ def show(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """The mapping table: layers across all implementations, or every tensor of one port with shapes, rearrangement, fill."""
+    """The mapping table: layers across implementations, or every tensor of one port: shapes, rearrangement, fill."""
     from xframe.listing import tensor_rows
     from xframe.mapping import load_table
     from xframe.report.tables import render_layers, render_plan
@@ -237,15 +267,32 @@ def show(
     table = load_table(model, _options(set_))
     if source is None or target is None:
         if source is not None:
-            raise UsageError(f"`xframe show {model} {source}` names a source but no target. Implementations: {', '.join(table.implementations)}.")
+            raise UsageError(
+                f"`xframe show {model} {source}` names a source but no target. "
+                f"Implementations: {', '.join(table.implementations)}."
+            )
         if json_:
-            _print_json({"command": "show", "model": table.name, "layers": [{"kind": layer.kind.name, **layer.names} for layer in table.layers]})
+            _print_json(
+                {
+                    "command": "show",
+                    "model": table.name,
+                    "layers": [{"kind": layer.kind.name, **layer.names} for layer in table.layers],
+                }
+            )
         else:
             _show(render_layers(table))
         return
     rows = list(tensor_rows(table, source, target))
     if json_:
-        _print_json({"command": "show", "model": table.name, "source": source, "target": target, "tensors": [row.to_json() for row in rows]})
+        _print_json(
+            {
+                "command": "show",
+                "model": table.name,
+                "source": source,
+                "target": target,
+                "tensors": [row.to_json() for row in rows],
+            }
+        )
     else:
         _show(render_plan(source, target, rows))
 
@@ -253,8 +300,13 @@ def show(
 @app.command()
 @_guarded
 def check(
-    tables: Annotated[list[str] | None, typer.Argument(metavar="[TABLE]…", help="Names or paths; all that come with xframe by default.")] = None,
-    build: Annotated[bool, typer.Option("--build/--no-build", help="Also build every implementation and compare its state dict.")] = True,
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TABLE]…", help="Names or paths; all that come with xframe by default."),
+    ] = None,
+    build: Annotated[
+        bool, typer.Option("--build/--no-build", help="Also build every implementation and compare its state dict.")
+    ] = True,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> int:
@@ -281,11 +333,13 @@ def check(
 @_guarded
 def inspect(
     file: Annotated[Path, typer.Argument(help="A weight file of any format that xframe reads.")],
-    digests: Annotated[bool, typer.Option("--digests/--no-digests", help="sha256 of every tensor; reads the whole file.")] = True,
+    digests: Annotated[
+        bool, typer.Option("--digests/--no-digests", help="sha256 of every tensor; reads the whole file.")
+    ] = True,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Tensors, shapes, dtypes, sizes and digests of a weight file. Nothing in it is executed, no framework is imported."""
+    """Tensors, shapes, dtypes, sizes and digests of a weight file. Nothing in it is executed, no framework imported."""
     from xframe import checkpoints
     from xframe.listing import checkpoint_json
     from xframe.listing import digests as digests_of
@@ -302,7 +356,9 @@ def inspect(
 @app.command()
 @_guarded
 def doctor(
-    frameworks: Annotated[list[str] | None, typer.Argument(metavar="[FRAMEWORK]…", help="paddle, torch, keras, onnx; all by default.")] = None,
+    frameworks: Annotated[
+        list[str] | None, typer.Argument(metavar="[FRAMEWORK]…", help="paddle, torch, keras, onnx; all by default.")
+    ] = None,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> int:

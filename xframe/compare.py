@@ -72,8 +72,8 @@ def same_bits(one: Array, other: Array) -> bool:
     """Whether two arrays agree in shape and in every bit: NaN equals NaN, and 0.0 differs from −0.0."""
     if one.shape != other.shape or one.dtype.itemsize != other.dtype.itemsize:
         return False
-    flat = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (one, other))
-    return bool(np.array_equal(*flat))
+    first, second = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (one, other))
+    return bool(np.array_equal(first, second))
 
 
 def _incomparable(reason: str) -> Comparison:

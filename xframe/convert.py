@@ -1,4 +1,4 @@
-"""``convert``: weights only, strict, without a framework. Keras's own formats alone need Keras to say which is which."""
+"""``convert``: weights only, strict, without a framework; only Keras's own formats need Keras to say which is which."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ class _Conversion:
 
     def _plan(self, checkpoint: Checkpoint) -> PortPlan:
         with self.watch("plan", "planning every tensor"):
-            names = (end.name for end in self.ends)
+            here, there = (end.name for end in self.ends)
             held = {name: tensor.spec for name, tensor in checkpoint.tensors.items()}
-            return make_plan(self.table, *names, held, reader(checkpoint), dtype=self.dtype)
+            return make_plan(self.table, here, there, held, reader(checkpoint), dtype=self.dtype)
 
     def _result(self, plan: PortPlan, checkpoint: Checkpoint) -> ConvertResult:
         return ConvertResult(

@@ -30,7 +30,10 @@ def first_divergence(
     """
     here, there = source.implementation.name, target.implementation.name
     pairs = {layer.names[here]: layer for layer in source.table.layers if layer.names[here] not in skip}
-    runs = source.run(probe, "float64", list(pairs)), target.run(probe, "float64", [layer.names[there] for layer in pairs.values()])
+    runs = (
+        source.run(probe, "float64", list(pairs)),
+        target.run(probe, "float64", [layer.names[there] for layer in pairs.values()]),
+    )
     outputs, others = runs[0](), dict(_numbered(runs[1]().taps))
     for (name, turn), array in _numbered(outputs.taps):
         layer = pairs[name]

@@ -61,4 +61,5 @@ def _named(dtype: str) -> np.dtype[np.generic]:
         return STORAGE[dtype]
     import ml_dtypes  # noqa: PLC0415 - 20 ms that only these dtypes need
 
-    return np.dtype(getattr(ml_dtypes, dtype))
+    named: np.dtype[np.generic] = np.dtype(getattr(ml_dtypes, dtype))
+    return named

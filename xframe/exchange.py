@@ -24,7 +24,9 @@ def put(folder: Path, owner: str, arrays: Iterable[tuple[str, Array, str]]) -> l
         for name, array, dtype in arrays:
             file.write(bytes(-file.tell() % ALIGNMENT))
             placed.append((name, Extent.dense(path, file.tell(), array.shape, dtype).to_message()))
-            file.write(memoryview(np.ascontiguousarray(array).reshape(-1)).cast("B") if array.size else b"")
+            # Any: it is a buffer, though numpy's types hide it
+            dense: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            file.write(dense)
     return placed
 
 

@@ -34,7 +34,11 @@ def models() -> list[Listed]:
 
 def _listed(table: Table) -> Listed:
     first = next(iter(table.implementations))
-    trained = [entry for entry in table.entries if first in entry.names and entry.tensor.role not in ("mean", "variance", "steps")]
+    trained = [
+        entry
+        for entry in table.entries
+        if first in entry.names and entry.tensor.role not in ("mean", "variance", "steps")
+    ]
     return Listed(
         name=table.name,
         summary=table.summary,
@@ -92,7 +96,13 @@ def digests(checkpoint: Checkpoint) -> dict[str, str]:
 def checkpoint_json(checkpoint: Checkpoint, found: dict[str, str]) -> dict[str, Any]:
     """The object that ``xframe inspect --json`` prints."""
     tensors = [
-        {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape), "bytes": spec.nbytes, "digest": found.get(spec.name)}
+        {
+            "name": spec.name,
+            "dtype": spec.dtype,
+            "shape": list(spec.shape),
+            "bytes": spec.nbytes,
+            "digest": found.get(spec.name),
+        }
         for spec in checkpoint.specs
     ]
     return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -15,19 +14,19 @@ from xframe.tensors import Array
 from xframe.verdict import Parity
 from xframe.workers import Pool
 
-# onnxruntime fuses and reorders, so its float32 rounding is its own: of the model's size, not the model's. Ten times that
-# and 16 units in the last place of the largest output leave room for it; a wrong operator or weight is far outside.
+# onnxruntime fuses and reorders, so its float32 rounding is its own: of the size of the model's, but not the same. Ten
+# times that and 16 units in the last place of the largest output leave room; a wrong operator is far outside.
 NOISE_FACTOR = 10.0
 ULPS = 16
 
 
-def export_parity(pool: Pool, side: Side, probe: Array, float64: Sequence[Array], noise: float, folder: Path) -> Parity:
+def export_parity(pool: Pool, side: Side, probe: Array, float64: Sequence[Array], noise: float) -> Parity:
     """Export ``side`` with its framework's exporter, run the graph on the same probe, compare with its float64 outputs.
 
     Raises ModelError with the exporter's own words when it fails.
     """
     started = time.perf_counter()
-    path = folder / f"{side.implementation.name.replace('/', '-')}.onnx"
+    path = pool.folder / f"{side.implementation.name.replace('/', '-')}.onnx"
     side.export_onnx(path, probe).result()
     runtime = pool["onnx"]
     runtime.call("open", handle=path.name, path=str(path))

@@ -104,8 +104,8 @@ def make_plan(
     if planner.problems:
         count = len(planner.problems)
         summary = (
-            f"{table.name} {source} -> {target} is refused: {count} problem{'s' if count > 1 else ''}, and no tensor has "
-            f"moved. Every tensor of the source must be used and every tensor of the target set."
+            f"{table.name} {source} -> {target} is refused: {count} problem{'s' if count > 1 else ''}, and no tensor "
+            f"has moved. Every tensor of the source must be used and every tensor of the target set."
         )
         raise PlanError(summary, planner.problems)
     return planner.plan()
@@ -159,7 +159,9 @@ class _Planner:
             sizes = patterns[0].bind(spec.shape, entry.layer.sizes)
             target = TensorSpec(there, patterns[1].shape(sizes), self._dtype(spec))
         except LayoutError as error:
-            self.problems.append(Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=self._option_hint()))
+            self.problems.append(
+                Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=self._option_hint())
+            )
             return
         self._compare(target)
         self.steps[there] = Move(entry=entry, source=spec, target=target, rearrangement=Rearrangement(*patterns, sizes))
@@ -176,7 +178,9 @@ class _Planner:
         found = self.wanted.get(target.name, target) if self.wanted is not None else target
         if found.shape != target.shape:
             detail = f"the source gives {list(target.shape)}, the built target declares {list(found.shape)}"
-            self.problems.append(Problem(kind="shape", tensor=target.name, detail=detail, suggestion=self._option_hint()))
+            self.problems.append(
+                Problem(kind="shape", tensor=target.name, detail=detail, suggestion=self._option_hint())
+            )
         if found.dtype != target.dtype:
             hint = f"--dtype {found.dtype} converts on purpose" if target.dtype in FLOATS else ""
             detail = f"the source gives {target.dtype}, the built target declares {found.dtype}"
@@ -193,7 +197,9 @@ class _Planner:
             shape = self.wanted[there].shape if self.wanted is not None else None
         if shape is None:
             detail = "it is filled, but the table states no sizes and no model was built to ask"
-            self.problems.append(Problem(kind="shape", tensor=there, detail=detail, suggestion="state sizes in the row"))
+            self.problems.append(
+                Problem(kind="shape", tensor=there, detail=detail, suggestion="state sizes in the row")
+            )
             return
         spec = TensorSpec(there, shape, entry.tensor.dtype or self.dtype or self._held_float())
         self._compare(spec)
@@ -218,7 +224,7 @@ class _Planner:
             because = f"{fill.because}; its values are folded into the running mean of {fill.fold_into}"
             self.dropped.append(Dropped(entry=entry, source=spec, because=because, folded=True))
         else:
-            detail = f"{self.target} has no counterpart, and it holds values other than {fill.value:g}: dropping it would change the outputs"
+            detail = f"{self.target} has no counterpart, and it holds more than {fill.value:g}: outputs would change"
             self.problems.append(Problem(kind="drop", tensor=here, detail=detail))
 
     def finish(self) -> None:
@@ -241,7 +247,9 @@ class _Planner:
     def plan(self) -> PortPlan:
         order = {name: index for index, name in enumerate(self.wanted or self.steps)}
         steps = tuple(sorted(self.steps.values(), key=lambda step: order[step.target.name]))
-        return PortPlan(table=self.table, source=self.source, target=self.target, steps=steps, dropped=tuple(self.dropped))
+        return PortPlan(
+            table=self.table, source=self.source, target=self.target, steps=steps, dropped=tuple(self.dropped)
+        )
 
 
 def outgoing(plan: PortPlan, values: Values) -> Iterator[Outgoing]:

@@ -80,20 +80,21 @@ def port(
         return _Port(table, ends, options, out, workers, Stopwatch(progress)).carry_out()
 
 
+@dataclass(slots=True)
 class _Port:
     """One port under way."""
 
-    def __init__(
-        self,
-        table: Table,
-        ends: tuple[Implementation, Implementation],
-        options: PortOptions,
-        out: Path,
-        pool: Pool,
-        watch: Stopwatch,
-    ) -> None:
-        self.table, self.ends, self.options, self.out, self.pool, self.watch = table, ends, options, out, pool, watch
-        self.source, self.target = self._side(ends[0], "source"), self._side(ends[1], "target")
+    table: Table
+    ends: tuple[Implementation, Implementation]
+    options: PortOptions
+    out: Path
+    pool: Pool
+    watch: Stopwatch
+    source: Side = field(init=False)
+    target: Side = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.source, self.target = self._side(self.ends[0], "source"), self._side(self.ends[1], "target")
 
     def _side(self, implementation: Implementation, handle: str) -> Side:
         return Side(self.pool, self.table, implementation, handle, self.options.dtype or "float32")
@@ -128,9 +129,7 @@ class _Port:
     def _plan(self, checkpoint: Checkpoint, wanted: Mapping[str, TensorSpec]) -> PortPlan:
         held = {name: tensor.spec for name, tensor in checkpoint.tensors.items()}
         here, there = (end.name for end in self.ends)
-        return make_plan(
-            self.table, here, there, held, reader(checkpoint), wanted=wanted, dtype=self.options.dtype
-        )
+        return make_plan(self.table, here, there, held, reader(checkpoint), wanted=wanted, dtype=self.options.dtype)
 
     def _start_source(self, checkpoint: Checkpoint, probe: Array) -> Runs | None:
         """The source runs while the target is being written."""
@@ -147,14 +146,16 @@ class _Port:
         write_target(plan, checkpoint, path, writer, self.pool)
         writer.release()
 
-    def _prove(self, plan: PortPlan, checkpoint: Checkpoint, path: Path, running: Runs | None, probe: Array) -> Proof | None:
+    def _prove(
+        self, plan: PortPlan, checkpoint: Checkpoint, path: Path, running: Runs | None, probe: Array
+    ) -> Proof | None:
         if running is None:
             return None
         with self.watch("load", "loading the target and reading it back"):
             load_target(self.target, path, plan, checkpoint, self.pool)
         with self.watch("run", "running both sides in float64 and float32"):
-            folder = self.pool.folder if self.options.onnx else None
-            return prove(running, Runs(self.target, probe), probe, plan, self.options.tolerance, folder, self.pool)
+            onnx = self.pool if self.options.onnx else None
+            return prove(running, Runs(self.target, probe), plan, self.options.tolerance, onnx=onnx)
 
     def _result(self, plan: PortPlan, checkpoint: Checkpoint, proof: Proof | None) -> PortResult:
         tensors = checkpoint.tensors.values()

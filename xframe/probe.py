@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -28,8 +29,15 @@ def read_input(path: Path, table: Table) -> Array:
     except (OSError, ValueError, EOFError) as error:
         raise UsageError(f"{path} cannot be read as a .npy file: {error}.") from error
     expected = ("N", *table.input)
-    if not isinstance(array, np.ndarray) or array.ndim != len(expected) or array.shape[1] != table.input[0] or array.size == 0:
-        raise UsageError(f"{path}: expected an input of shape {expected}, found {getattr(array, 'shape', 'an archive')}.")
+    if (
+        not isinstance(array, np.ndarray)
+        or array.ndim != len(expected)
+        or array.shape[1] != table.input[0]
+        or array.size == 0
+    ):
+        raise UsageError(
+            f"{path}: expected an input of shape {expected}, found {getattr(array, 'shape', 'an archive')}."
+        )
     if array.dtype.kind not in "fiu":
         raise UsageError(f"{path}: expected numbers, found {array.dtype}.")
     if not np.isfinite(array).all():
@@ -37,7 +45,9 @@ def read_input(path: Path, table: Table) -> Array:
     return array.astype(np.float32)
 
 
-def random_weights(table: Table, implementation: str, specs: Mapping[str, TensorSpec], seed: int) -> Iterator[tuple[str, Array, str]]:
+def random_weights(
+    table: Table, implementation: str, specs: Mapping[str, TensorSpec], seed: int
+) -> Iterator[tuple[str, Array, str]]:
     """Values for every tensor of ``specs``, each different from every other, batch statistics included.
 
     Each tensor has a generator of its own, seeded by ``seed`` and its name. A tensor that only this implementation has
@@ -65,10 +75,10 @@ def _draw(spec: TensorSpec, entry: Entry | None, implementation: str, generator:
     """Sizes that keep the signal at about one through any depth: He's for kernels, around one for scales."""
     draw = entry.tensor.draw if entry is not None else "shift"
     if draw == "kernel" and entry is not None:
-        return generator.standard_normal(spec.shape) * np.sqrt(2.0 / _fan_in(spec, entry, implementation))
+        return generator.normal(0.0, math.sqrt(2.0 / _fan_in(spec, entry, implementation)), spec.shape)
     if draw in ("scale", "variance"):
         return generator.uniform(0.5, 1.5, spec.shape)
-    return generator.standard_normal(spec.shape) * 0.1
+    return generator.normal(0.0, 0.1, spec.shape)
 
 
 def _fan_in(spec: TensorSpec, entry: Entry, implementation: str) -> int:

@@ -16,8 +16,8 @@ from xframe.files import framework_loads, reader
 from xframe.onnx_parity import export_parity
 from xframe.plan import PortPlan, computed
 from xframe.sides import Outputs, Side, place_checkpoint
-from xframe.tensors import Array
-from xframe.verdict import Proof
+from xframe.tensors import Array, Extent
+from xframe.verdict import Parity, Proof
 from xframe.weights import left_out
 from xframe.workers import Pool
 
@@ -28,7 +28,7 @@ class Runs:
     """One side's two forward passes over the probe, under way since this was made."""
 
     def __init__(self, side: Side, probe: Array) -> None:
-        self.side = side
+        self.side, self.probe = side, probe
         self._float32 = side.run(probe, "float32")
         self._float64 = side.run(probe, "float64")
 
@@ -42,7 +42,7 @@ class Runs:
 
     @property
     def noise(self) -> float:
-        """max |float32 − float64|: what rounding alone does on this side. Infinite where they do not compare."""
+        """Max |float32 − float64|: what rounding alone does on this side. Infinite where they do not compare."""
         return compare_all(self.float64, self.float32, Tolerance()).max_abs
 
 
@@ -72,35 +72,37 @@ def load_target(side: Side, path: Path, plan: PortPlan, checkpoint: Checkpoint, 
         _expect_bits(side, step.target.name, computed(step, reader(checkpoint)), read_back.get(step.target.name))
 
 
-def _expect_bits(side: Side, name: str, planned: Array, found: Array | None) -> None:
-    if found is None or not same_bits(planned, found):
+def _expect_bits(side: Side, name: str, planned: Array, found: Extent | None) -> None:
+    if found is None or not same_bits(planned, found.map()):
         what = "has no such tensor" if found is None else "holds other values"
         raise ModelError(
-            f"{side.implementation.name} was set from a checked file, but after loading, the model {what} at '{name}'. Its "
+            f"{side.implementation.name} was set from a checked file, but then the model {what} at '{name}'. Its "
             f"loader skips, converts or ties it; look at the model's state dict and loading hooks."
         )
 
 
-def prove(
-    source: Runs, target: Runs, probe: Array, plan: PortPlan, tolerance: Tolerance, onnx_folder: Path | None, pool: Pool
-) -> Proof:
-    """Hold both sides against each other; where they part, find out where first."""
+def prove(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, *, onnx: Pool | None) -> Proof:
+    """Hold both sides against each other; where they part, find out where first.
+
+    ``onnx`` is the pool whose onnxruntime runs an export of either side; None makes no exports.
+    """
     float64 = compare_all(source.float64, target.float64, tolerance)
-    divergence = None if float64 else _locate(source.side, target.side, probe, plan, tolerance)
-    parities = ()
-    if onnx_folder is not None:
-        sides = (source, target)
-        parities = tuple(export_parity(pool, runs.side, probe, runs.float64, runs.noise, onnx_folder) for runs in sides)
+    divergence = None if float64 else _locate(source, target, plan, tolerance)
+    parities = [] if onnx is None else [_parity(onnx, runs) for runs in (source, target)]
     return Proof(
         float64=float64,
         float32=compare_all(source.float32, target.float32, Tolerance(rtol=np.inf)),
         noise_source=source.noise,
         noise_target=target.noise,
         divergence=divergence,
-        parities=parities,
+        parities=tuple(parities),
     )
 
 
-def _locate(source: Side, target: Side, probe: Array, plan: PortPlan, tolerance: Tolerance) -> Divergence | None:
+def _parity(pool: Pool, runs: Runs) -> Parity:
+    return export_parity(pool, runs.side, runs.probe, runs.float64, runs.noise)
+
+
+def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance) -> Divergence | None:
     folded = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
-    return first_divergence(source, target, probe, tolerance, skip=folded)
+    return first_divergence(source.side, target.side, source.probe, tolerance, skip=folded)

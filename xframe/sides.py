@@ -12,7 +12,7 @@ from xframe import exchange
 from xframe.checkpoints.model import Checkpoint
 from xframe.dtypes import convert
 from xframe.mapping import Implementation, Table
-from xframe.tensors import FLOATS, Array, TensorSpec
+from xframe.tensors import FLOATS, Array, Extent, TensorSpec
 from xframe.workers import Pool, Reply
 
 
@@ -66,10 +66,10 @@ class Side:
         """Let the worker forget the model."""
         self._ask("release").result()
 
-    def state(self) -> Callable[[], dict[str, Array]]:
-        """The model's state dict, read back from the model itself."""
+    def state(self) -> Callable[[], dict[str, Extent]]:
+        """The model's state dict, read back from the model itself: where each tensor can be mapped."""
         reply = self._ask("state")
-        return lambda: {name: exchange.get(message) for name, message in reply.result()}
+        return lambda: {name: Extent.from_message(message) for name, message in reply.result()}
 
     def run(self, probe: Array, dtype: str, taps: Sequence[str] = ()) -> Callable[[], Outputs]:
         """A forward pass over a channels-first probe in ``dtype``."""
@@ -105,7 +105,9 @@ class Side:
         return Outputs(arrays, taps, result["seconds"])
 
 
-def place_checkpoint(pool: Pool, checkpoint: Checkpoint, dtype: str | None, extra: Mapping[str, Array]) -> list[tuple[str, exchange.Message]]:
+def place_checkpoint(
+    pool: Pool, checkpoint: Checkpoint, dtype: str | None, extra: Mapping[str, Array]
+) -> list[tuple[str, exchange.Message]]:
     """A checkpoint's tensors where a worker can map them: in the file itself, or copied where they must be converted.
 
     ``dtype`` converts floating-point tensors; ``extra`` adds tensors that the file leaves out.

@@ -27,14 +27,20 @@ class Unmatched:
         """One Problem a name: first what stays unset, then what stays unused."""
         for name, expected in sorted(self.missing.items()):
             detail = f"no source tensor '{expected}'" if expected else "missing: no row of the table sets it"
-            yield Problem(kind="missing", tensor=name, detail=detail, suggestion=self._source_for(name, expected, held, wanted))
+            yield Problem(
+                kind="missing", tensor=name, detail=detail, suggestion=self._source_for(name, expected, held, wanted)
+            )
         for name in sorted(self.unknown):
             yield Problem(kind="unknown", tensor=name, detail="the table names it, the built target has no such tensor")
         for name, given in sorted(self.unused.items()):
             detail = f"unused: the target has no '{given}'" if given else "unused: no row of the table takes it"
-            yield Problem(kind="unused", tensor=name, detail=detail, suggestion=self._target_for(name, given, held, wanted))
+            yield Problem(
+                kind="unused", tensor=name, detail=detail, suggestion=self._target_for(name, given, held, wanted)
+            )
 
-    def _source_for(self, name: str, expected: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> str:
+    def _source_for(
+        self, name: str, expected: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]
+    ) -> str:
         """The unused source tensor of equal size that was most likely meant for ``name``."""
         fitting = [other for other in self.unused if _same_size(held.get(other), wanted.get(name))]
         if expected:
@@ -42,7 +48,9 @@ class Unmatched:
         by_given = {self.unused[other] or other: other for other in fitting}
         return _did_you_mean(by_given.get(nearest(name, list(by_given))))
 
-    def _target_for(self, name: str, given: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> str:
+    def _target_for(
+        self, name: str, given: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]
+    ) -> str:
         """The unset target tensor of equal size that was most likely meant by ``given``."""
         fitting = [other for other in self.missing if _same_size(held.get(name), wanted.get(other))]
         if given:

@@ -32,7 +32,13 @@ class Parity:
     def to_json(self) -> dict[str, Any]:
         figures = {"noise": finite_or_none(self.noise), "bound": finite_or_none(self.bound)}
         passed = {"passed": bool(self.comparison), "reason": self.comparison.reason}
-        return {**self.comparison.to_json(), **figures, **passed, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
+        return {
+            **self.comparison.to_json(),
+            **figures,
+            **passed,
+            "bytes": self.bytes,
+            "seconds": round(self.seconds, 3),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +88,11 @@ class PortResult:
         """The keys of the command-line contract; figures that were not measured are null, not zero."""
         proof, plan = self.proof, self.plan
         noise = {} if proof is None else {"noise_source": proof.noise_source, "noise_target": proof.noise_target}
-        float32 = None if proof is None else {**proof.float32.to_json(), **{key: finite_or_none(v) for key, v in noise.items()}}
+        float32 = (
+            None
+            if proof is None
+            else {**proof.float32.to_json(), **{key: finite_or_none(v) for key, v in noise.items()}}
+        )
         return {
             "command": "port",
             "model": plan.table.name,
@@ -92,8 +102,12 @@ class PortResult:
             "tensors": {**plan.counts(), "nonfinite": list(self.nonfinite), "unproven": None},
             "float64": None if proof is None else proof.float64.to_json(),
             "float32": float32,
-            "first_divergence": None if proof is None or proof.divergence is None else _divergence_json(proof.divergence),
-            "onnx": None if proof is None or not proof.parities else {p.implementation: p.to_json() for p in proof.parities},
+            "first_divergence": None
+            if proof is None or proof.divergence is None
+            else _divergence_json(proof.divergence),
+            "onnx": None
+            if proof is None or not proof.parities
+            else {p.implementation: p.to_json() for p in proof.parities},
             "problems": [],
             "notes": list(self.notes),
             "conversion": self.loss.to_json(),

@@ -1,4 +1,4 @@
-"""Where a source's weights come from and how a target's file is written; a framework serves only where none can be spared."""
+"""Where a source's weights come from and how a target's file is written."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
     """Random weights for every tensor of the built source."""
     specs = side.specs
     drawn = random_weights(side.table, side.implementation.name, specs, seed)
-    extents = {name: (specs[name], Extent.from_message(place)) for name, place in exchange.put(pool.folder, "random", drawn)}
+    extents = {
+        name: (specs[name], Extent.from_message(place)) for name, place in exchange.put(pool.folder, "random", drawn)
+    }
     return Checkpoint(path=Path(f"random weights, seed {seed}"), format="random", tensors=_stored(extents))
 
 
@@ -47,7 +49,11 @@ def left_out(side: Side, checkpoint: Checkpoint) -> dict[str, Array]:
     entries: dict[str, Entry] = {entry.names[here].name: entry for entry in side.table.entries if here in entry.names}
     absent = [spec for spec in side.specs.values() if spec.name not in checkpoint.tensors and spec.name in entries]
     fills = ((spec, entries[spec.name].fill) for spec in absent)
-    return {spec.name: np.full(spec.shape, fill.value).astype(STORAGE[spec.dtype]) for spec, fill in fills if fill is not None}
+    return {
+        spec.name: np.full(spec.shape, fill.value).astype(STORAGE[spec.dtype])
+        for spec, fill in fills
+        if fill is not None
+    }
 
 
 def write_target(plan: PortPlan, checkpoint: Checkpoint, path: Path, side: Side | None, pool: Pool | None) -> None:

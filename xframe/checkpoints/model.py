@@ -50,6 +50,11 @@ class Checkpoint:
     notes: tuple[str, ...] = field(default=())
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors, dense."""
+        return sum(tensor.spec.nbytes for tensor in self.tensors.values())
+
+    @property
     def specs(self) -> tuple[TensorSpec, ...]:
         return tuple(tensor.spec for tensor in self.tensors.values())
 

@@ -43,7 +43,7 @@ class Framework(Protocol):
         ...
 
     def load_file(self, model: Any, path: Path) -> None:
-        """Set every tensor with the framework's own loader, strictly, from a file that xframe has written or checked."""
+        """Set every tensor with the framework's own strict loader, from a file that xframe wrote or checked."""
         ...
 
     def save_file(self, model: Any, path: Path) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # noqa: E402 - TensorFlow reads its log level when it is imported
-import numpy as np  # noqa: E402
+import keras
+import numpy as np
 
-from xframe.frameworks import Run, State, resolve  # noqa: E402
-from xframe.tensors import STORAGE, Array  # noqa: E402
+from xframe.frameworks import Run, State, resolve
+from xframe.tensors import STORAGE, Array
 
 
 class Keras:
@@ -53,7 +53,11 @@ class Keras:
             return
         with tempfile.TemporaryDirectory() as folder:
             weights = Path(folder) / "model.weights.h5"
-            with zipfile.ZipFile(path) as archive, archive.open("model.weights.h5") as packed, weights.open("wb") as file:
+            with (
+                zipfile.ZipFile(path) as archive,
+                archive.open("model.weights.h5") as packed,
+                weights.open("wb") as file,
+            ):
                 shutil.copyfileobj(packed, file)
             model.load_weights(weights)
 

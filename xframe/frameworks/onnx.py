@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import onnxruntime
 
@@ -14,7 +14,7 @@ from xframe.tensors import Array
 class OnnxRuntime:
     """Forward passes of an .onnx file on the CPU."""
 
-    versions = {"onnxruntime": onnxruntime.__version__}
+    versions: ClassVar = {"onnxruntime": onnxruntime.__version__}
 
     def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> onnxruntime.InferenceSession:  # noqa: ARG002
         """``factory`` is the path of the .onnx file."""

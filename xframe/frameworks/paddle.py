@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import paddle
@@ -16,7 +16,7 @@ from xframe.tensors import Array
 class Paddle:
     """State dicts and forward passes of ``paddle.nn.Layer``."""
 
-    versions = {"paddle": paddle.__version__}
+    versions: ClassVar = {"paddle": paddle.__version__}
 
     def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> paddle.nn.Layer:
         return _cast(resolve(factory)(**options), dtype)

@@ -30,7 +30,9 @@ def serve(channel: Any, framework: str, folder: str) -> None:
         return
     service = Service(adapter, framework, Path(folder))
     seconds = time.perf_counter() - started
-    channel.send(("ok", {"versions": _versions(adapter), "python": sys.executable, "pid": os.getpid(), "seconds": seconds}))
+    channel.send(
+        ("ok", {"versions": _versions(adapter), "python": sys.executable, "pid": os.getpid(), "seconds": seconds})
+    )
     for command, arguments in channel:
         channel.send(_answer(getattr(service, command), arguments))
 
@@ -40,7 +42,7 @@ def _answer(method: Callable[..., Any], arguments: Mapping[str, Any]) -> Reply:
         return "ok", method(**arguments)
     except NotInEvaluation as error:
         return "training", str(error)
-    except Exception as error:  # noqa: BLE001 - whatever the user's model raises is reported, not survived
+    except Exception as error:
         return "error", (f"{type(error).__name__}: {error}", traceback.format_exc())
 
 
@@ -58,7 +60,9 @@ class Service:
         self._folder = folder
         self._models: dict[str, Any] = {}
 
-    def build(self, handle: str, factory: str, options: Mapping[str, Any], dtype: str) -> list[tuple[str, tuple[int, ...], str]]:
+    def build(
+        self, handle: str, factory: str, options: Mapping[str, Any], dtype: str
+    ) -> list[tuple[str, tuple[int, ...], str]]:
         """Build a model; return name, shape and dtype of every tensor of its state dict."""
         model = self._models[handle] = self._adapter.build(factory, options, dtype)
         return [(name, array.shape, kind) for name, (array, kind) in self._adapter.state(model).items()]
@@ -68,7 +72,9 @@ class Service:
         self._models[handle] = self._adapter.build(path, {}, "float32")
 
     def load(self, handle: str, tensors: list[tuple[str, exchange.Message]]) -> None:
-        self._adapter.load(self._models[handle], {name: (exchange.get(message), message[3]) for name, message in tensors})
+        self._adapter.load(
+            self._models[handle], {name: (exchange.get(message), message[3]) for name, message in tensors}
+        )
 
     def load_file(self, handle: str, path: str) -> None:
         self._adapter.load_file(self._models[handle], Path(path))

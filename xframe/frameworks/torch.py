@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ _BITS = {2: torch.uint16, 1: torch.uint8}
 class Torch:
     """State dicts and forward passes of ``torch.nn.Module``."""
 
-    versions = {"torch": torch.__version__}
+    versions: ClassVar = {"torch": torch.__version__}
 
     def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> torch.nn.Module:
         return resolve(factory)(**options).to(getattr(torch, dtype))

@@ -5,6 +5,6 @@ from xframe.mapping.load import find_table, fold_entry, load_kinds, load_table, 
 from xframe.mapping.table import Entry, Implementation, Layer, Option, Table, TensorName
 
 __all__ = [
-    "Entry", "Fill", "Framework", "Implementation", "Kind", "KindTensor", "Kinds", "Layer", "Option", "Table", "TensorName",
-    "find_table", "fold_entry", "load_kinds", "load_table", "table_names", "tables_folder",
+    "Entry", "Fill", "Framework", "Implementation", "Kind", "KindTensor", "Kinds", "Layer", "Option", "Table",
+    "TensorName", "find_table", "fold_entry", "load_kinds", "load_table", "table_names", "tables_folder",
 ]  # fmt: skip

@@ -38,7 +38,9 @@ def find_table(model: str) -> Path:
     if model.endswith(".toml") or "/" in model:
         path = Path(model)
         if not path.is_file():
-            raise UsageError(f"There is no table at {model}: expected a .toml file, or one of {', '.join(table_names())}.")
+            raise UsageError(
+                f"There is no table at {model}: expected a .toml file, or one of {', '.join(table_names())}."
+            )
         return path
     if model in table_names():
         return tables_folder() / f"{model}.toml"
@@ -91,7 +93,9 @@ def _open(path: Path) -> Section:
         text = path.read_text(encoding="utf-8")
         data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TableError(f"{path} cannot be read as a table:", [Problem(kind="table", tensor=path.name, detail=str(error))]) from error
+        raise TableError(
+            f"{path} cannot be read as a table:", [Problem(kind="table", tensor=path.name, detail=str(error))]
+        ) from error
     return Section(data, (), Places.of(path.name, text), [])
 
 
@@ -110,7 +114,9 @@ def _chosen(model: str, defaults: Mapping[str, Any], options: Mapping[str, Optio
     return {**defaults, **options}
 
 
-def _implementations(section: Section, kinds: Kinds, options: Mapping[str, Any]) -> Iterator[tuple[str, Implementation]]:
+def _implementations(
+    section: Section, kinds: Kinds, options: Mapping[str, Any]
+) -> Iterator[tuple[str, Implementation]]:
     for name, child in section.children():
         framework = kinds.frameworks.get(name.split("/")[0])
         build = child.require("build", str, "")
@@ -123,7 +129,9 @@ def _implementations(section: Section, kinds: Kinds, options: Mapping[str, Any])
             if option not in options:
                 child.problem(f"the table declares no option '{option}'", "options")
         if framework is None:
-            child.problem(f"unknown framework '{name.split('/')[0]}'", suggestion=f"known: {', '.join(kinds.frameworks)}")
+            child.problem(
+                f"unknown framework '{name.split('/')[0]}'", suggestion=f"known: {', '.join(kinds.frameworks)}"
+            )
         else:
             yield name, Implementation(name=name, framework=framework, build=build, dialect=dialect, options=takes)
 
@@ -144,7 +152,9 @@ def _entries(layer: Layer, implementations: Mapping[str, Implementation]) -> Ite
             form = implementation.form(tensor)
             if form is not None and layer.has(tensor.role, implementation):
                 separator = implementation.framework.separator
-                names[implementation.name] = TensorName(f"{layer.names[implementation.name]}{separator}{form[0]}", form[1])
+                names[implementation.name] = TensorName(
+                    f"{layer.names[implementation.name]}{separator}{form[0]}", form[1]
+                )
         if names:
             fill: Fill | None = layer.only[tensor.role][1] if tensor.role in layer.only else tensor.fill
             yield Entry(layer=layer, tensor=tensor, names=MappingProxyType(names), fill=fill)
@@ -159,14 +169,29 @@ def _entry_problems(table: Table) -> Iterator[Problem]:
                 users[entry.names[implementation].name].append(entry.layer.place)
         for name, places in users.items():
             if len(places) > 1:
-                yield Problem(kind="table", tensor=places[-1], detail=f"'{name}' is used twice in the column '{implementation}', first at {places[0]}")
+                yield Problem(
+                    kind="table",
+                    tensor=places[-1],
+                    detail=f"'{name}' is used twice in the column '{implementation}', first at {places[0]}",
+                )
     for entry in table.entries:
         lacking = [name for name in table.implementations if name not in entry.names]
         if lacking and entry.fill is None:
-            detail = f"the tensor '{entry.tensor.role}' has no counterpart in {', '.join(lacking)}, and no fill is declared"
-            yield Problem(kind="table", tensor=entry.layer.place, detail=detail, suggestion="state it under only = { … }, or without = [ … ]")
+            detail = (
+                f"the tensor '{entry.tensor.role}' has no counterpart in {', '.join(lacking)}, and no fill is declared"
+            )
+            yield Problem(
+                kind="table",
+                tensor=entry.layer.place,
+                detail=detail,
+                suggestion="state it under only = { … }, or without = [ … ]",
+            )
         if entry.fill and entry.fill.fold_into and fold_entry(table, entry) is None:
-            yield Problem(kind="table", tensor=entry.layer.place, detail=f"fold_into = '{entry.fill.fold_into}' names no batch norm here")
+            yield Problem(
+                kind="table",
+                tensor=entry.layer.place,
+                detail=f"fold_into = '{entry.fill.fold_into}' names no batch norm here",
+            )
 
 
 def fold_entry(table: Table, entry: Entry) -> Entry | None:

@@ -18,7 +18,9 @@ Variables = dict[str, str]
 NamedSizes = Mapping[str, Any]  # a size's name → its value, or {variable: {value of the variable: size}}
 
 
-def read_rows(root: Section, implementations: Mapping[str, Implementation], kinds: Kinds, sizes: NamedSizes) -> Iterator[Layer]:
+def read_rows(
+    root: Section, implementations: Mapping[str, Implementation], kinds: Kinds, sizes: NamedSizes
+) -> Iterator[Layer]:
     """All layers of a file's ``[[layers]]``, in order. Problems are recorded in ``root``; bad rows are left out."""
     for section in root.sections("layers"):
         kind = _row_kind(section, kinds)
@@ -63,7 +65,7 @@ def _loops(section: Section) -> dict[str, list[str]]:
         elif isinstance(value, str) and (match := _RANGE.fullmatch(value)) and int(match[1]) <= int(match[2]):
             loops[variable] = [str(number) for number in range(int(match[1]), int(match[2]) + 1)]
         else:
-            section.problem(f"expected a range like \"1..4\" or a list, found {value!r}", variable)
+            section.problem(f'expected a range like "1..4" or a list, found {value!r}', variable)
             loops[variable] = []
     return loops
 
@@ -80,11 +82,15 @@ def _check_cells(section: Section, cells: Mapping[str, str], loops: Mapping[str,
         for unknown in sorted(used - loops.keys()):
             known = ", ".join(loops) or "none"
             section.problem(
-                f"the pattern '{cell}' does not expand: no variable '{unknown}'", implementation, suggestion=f"known: {known}"
+                f"the pattern '{cell}' does not expand: no variable '{unknown}'",
+                implementation,
+                suggestion=f"known: {known}",
             )
         for unused in sorted(loops.keys() - used if cell else ()):
             if len(loops[unused]) > 1:
-                section.problem(f"the pattern '{cell}' leaves out '{unused}', so several layers share one name", implementation)
+                section.problem(
+                    f"the pattern '{cell}' leaves out '{unused}', so several layers share one name", implementation
+                )
 
 
 def _check_roles(section: Section, kind: Kind, roles: frozenset[str]) -> None:
@@ -92,7 +98,9 @@ def _check_roles(section: Section, kind: Kind, roles: frozenset[str]) -> None:
         section.problem(f"the kind '{kind.name}' has no tensor '{role}'", suggestion=f"it has: {', '.join(kind.roles)}")
 
 
-def _read_only(section: Section, implementations: Mapping[str, Implementation]) -> Iterator[tuple[str, tuple[frozenset[str], Fill]]]:
+def _read_only(
+    section: Section, implementations: Mapping[str, Implementation]
+) -> Iterator[tuple[str, tuple[frozenset[str], Fill]]]:
     """``only = { bias = { in = ["paddle/custom"], value = 0, because = "…" } }``."""
     for role, child in section.children():
         names = frozenset(child.texts("in"))
@@ -107,11 +115,17 @@ def _sizes(
     sizes = {}
     for axis, value in row.items():
         if axis not in kind.axes:
-            section.problem(f"the kind '{kind.name}' has no axis '{axis}'", "sizes", suggestion=f"it has: {', '.join(sorted(kind.axes))}")
+            section.problem(
+                f"the kind '{kind.name}' has no axis '{axis}'",
+                "sizes",
+                suggestion=f"it has: {', '.join(sorted(kind.axes))}",
+            )
             continue
         size = _size(value, named, variables)
         if size is None:
-            section.problem(f"no size for axis '{axis}': {value!r} is neither a length nor a size that is known here", "sizes")
+            section.problem(
+                f"no size for axis '{axis}': {value!r} is neither a length nor a size that is known here", "sizes"
+            )
         else:
             sizes[axis] = size
     return sizes

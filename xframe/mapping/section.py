@@ -75,8 +75,6 @@ class Section:
 
     def attempt(self, call: Callable[[], T], default: T, *keys: str) -> T:
         """The result of ``call``; a ValueError or XframeError of its becomes a problem at ``keys``."""
-
-
         try:
             return call()
         except (XframeError, ValueError) as error:
@@ -90,5 +88,12 @@ class Section:
 
 
 def _named(kind: type) -> str:
-    names = {str: "a string", int: "a whole number", float: "a number", dict: "a table", list: "a list", bool: "true or false"}
+    names = {
+        str: "a string",
+        int: "a whole number",
+        float: "a number",
+        dict: "a table",
+        list: "a list",
+        bool: "true or false",
+    }
     return names.get(kind, kind.__name__)

@@ -100,8 +100,9 @@ class Table:
         changed = [key for key in self.options if self.options[key] != self.defaults[key]]
         foreign = [key for key in changed if key not in implementation.options]
         if foreign:
+            takes = ", ".join(implementation.options) or "no options"
             raise UsageError(
                 f"{self.name}'s implementation '{implementation.name}' cannot be built with another {', '.join(foreign)}: "
-                f"its factory {implementation.build} takes {', '.join(implementation.options) or 'no options'}."
+                f"its factory {implementation.build} takes {takes}."
             )
         return {key: self.options[key] for key in implementation.options}

@@ -30,7 +30,9 @@ def render_models(models: Sequence[Listed]) -> ConsoleRenderable:
     grid = _grid("model", "input C×H×W", "parameters", "implementations", "")
     for model in models:
         columns = ", ".join(model.implementations)
-        grid.add_row(f"[bold]{model.name}[/]", shape(model.input), f"{model.parameters:,}", columns, escape(model.summary))
+        grid.add_row(
+            f"[bold]{model.name}[/]", shape(model.input), f"{model.parameters:,}", columns, escape(model.summary)
+        )
     return grid
 
 
@@ -47,7 +49,10 @@ def render_plan(source: str, target: str, rows: Iterable[TensorRow]) -> ConsoleR
     grid = _grid(source, "shape", target, "shape", "rearrangement, fill")
     for row in rows:
         here, there = (escape(name) if name else "[dim]—[/]" for name in (row.source, row.target))
-        shapes = [shape(lengths) if name else "" for name, lengths in ((row.source, row.source_shape), (row.target, row.target_shape))]
+        shapes = [
+            shape(lengths) if name else ""
+            for name, lengths in ((row.source, row.source_shape), (row.target, row.target_shape))
+        ]
         grid.add_row(here, shapes[0], there, shapes[1], escape(row.note))
     return grid
 
@@ -58,7 +63,7 @@ def render_checkpoint(checkpoint: Checkpoint, digests: Mapping[str, str]) -> Con
     for spec in checkpoint.specs:
         digest = [digests[spec.name].removeprefix("sha256:")[:16]] if digests else []
         grid.add_row(escape(spec.name), spec.dtype, shape(spec.shape), f"{spec.nbytes:,}", *digest)
-    total = sum(spec.nbytes for spec in checkpoint.specs)
-    numbers = sum(spec.numel for spec in checkpoint.specs)
-    summary = f"{checkpoint.path}: {checkpoint.format}, {counted(len(checkpoint.specs), 'tensor')}, {numbers:,} values, {size(total)}"
+    values = sum(spec.numel for spec in checkpoint.specs)
+    total = f"{counted(len(checkpoint.specs), 'tensor')}, {values:,} values, {size(checkpoint.nbytes)}"
+    summary = f"{checkpoint.path}: {checkpoint.format}, {total}"
     return Group(grid, Text(summary, "bold"), *(Text(f"note: {note}", "yellow") for note in checkpoint.notes))

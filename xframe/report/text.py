@@ -50,7 +50,9 @@ def render_port(result: PortResult) -> ConsoleRenderable:
         grid.add_row("proof", "[yellow]none: --no-verify[/]")
     for note in result.notes:
         grid.add_row("note", escape(note))
-    grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.out.stat().st_size)})" if result.out else "[red]nothing[/]")
+    grid.add_row(
+        "wrote", f"{escape(str(result.out))}  ({size(result.out.stat().st_size)})" if result.out else "[red]nothing[/]"
+    )
     grid.add_row("took", _seconds(result))
     return Group(_title(result.plan, result.verdict), grid)
 
@@ -67,16 +69,25 @@ def _add_loss(grid: Grid, loss: Loss) -> None:
 
 def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
     f64, f32 = proof.float64, proof.float32
-    grid.add_row("float64", f64.reason or f"max |a−b| {figure(f64.max_abs)}, relative {figure(f64.max_rel)}; this decides")
+    grid.add_row(
+        "float64", f64.reason or f"max |a−b| {figure(f64.max_abs)}, relative {figure(f64.max_rel)}; this decides"
+    )
     noise = f"{result.plan.source} {figure(proof.noise_source)}, {result.plan.target} {figure(proof.noise_target)}"
     grid.add_row("float32", f32.reason or f"max |a−b| {figure(f32.max_abs)}, relative {figure(f32.max_rel)}")
     grid.add_row("", f"own rounding: {noise}")
     for parity in proof.parities:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
     if (found := proof.divergence) is not None:
-        names = found.source_name if found.source_name == found.target_name else f"{found.source_name} / {found.target_name}"
+        names = (
+            found.source_name
+            if found.source_name == found.target_name
+            else f"{found.source_name} / {found.target_name}"
+        )
         how = found.comparison.reason or f"relative {figure(found.comparison.max_rel)}"
-        grid.add_row("[red]parts at[/]", f"[bold]{escape(names)}[/] ({found.layer.split()[0]}): {how}; every mapped layer before it agrees")
+        grid.add_row(
+            "[red]parts at[/]",
+            f"[bold]{escape(names)}[/] ({found.layer.split()[0]}): {how}; every mapped layer before it agrees",
+        )
     elif not f64:
         grid.add_row("[red]parts[/]", "behind the last mapped layer: all mapped layers agree")
 
@@ -110,12 +121,16 @@ def render_convert(result: ConvertResult) -> ConsoleRenderable:
 
 def render_check(result: CheckResult) -> ConsoleRenderable:
     """A line for a good table; all problems for another."""
-    built = len(result.implementations) - len(result.unbuilt)
+    columns, built = len(result.implementations), len(result.implementations) - len(result.unbuilt)
     if result:
-        detail = f"{counted(result.layers, 'layer')}, {counted(len(result.implementations), 'implementation')}, {built} built and compared"
+        detail = f"{counted(result.layers, 'layer')}, {counted(columns, 'implementation')}, {built} built and compared"
         lines = [Text.assemble(("ok", "green"), "  ", (result.name, "bold"), f"  {detail}")]
     else:
-        lines = [Text.assemble(("wrong", "bold red"), "  ", (result.name, "bold"), f"  {counted(len(result.problems), 'problem')}")]
+        lines = [
+            Text.assemble(
+                ("wrong", "bold red"), "  ", (result.name, "bold"), f"  {counted(len(result.problems), 'problem')}"
+            )
+        ]
         lines += [Text(f"  {problem}") for problem in result.problems]
     lines += [Text(f"  not built: {reason}", "yellow") for reason in result.unbuilt.values()]
     return Group(*lines)
@@ -127,7 +142,12 @@ def render_diagnosis(diagnosis: Diagnosis) -> ConsoleRenderable:
     for heading in ("framework", "found", "import", "interpreter"):
         grid.add_column(heading, overflow="fold")
     for finding in diagnosis.findings:
-        grid.add_row(finding.framework, _found(finding), "" if finding.seconds is None else f"{finding.seconds:.1f} s", escape(finding.python))
+        grid.add_row(
+            finding.framework,
+            _found(finding),
+            "" if finding.seconds is None else f"{finding.seconds:.1f} s",
+            escape(finding.python),
+        )
     notes = [Text(f"settings: {diagnosis.settings}; a request may take {diagnosis.timeout:g} s")]
     notes += [Text(f"known: {conflict}", "yellow") for conflict in diagnosis.conflicts]
     notes += [Text(finding.error, "red") for finding in diagnosis.findings if finding.error]

@@ -44,7 +44,9 @@ def load_settings(folder: Path | None = None) -> Settings:
     except (TypeError, ValueError):
         seconds = -1.0
     if not seconds > 0:
-        raise UsageError(f"The timeout must be a number of seconds above 0 (XFRAME_TIMEOUT, or in {FILE}); found {timeout!r}.")
+        raise UsageError(
+            f"The timeout must be a number of seconds above 0 (XFRAME_TIMEOUT, or in {FILE}); found {timeout!r}."
+        )
     return Settings(pythons=_pythons(path, data), timeout=seconds, origin=str(path) if path else "defaults")
 
 
@@ -64,7 +66,9 @@ def _pythons(path: Path | None, data: Mapping[str, Any]) -> dict[str, str]:
     pythons = {}
     for name, table in frameworks.items() if isinstance(frameworks, dict) else ():
         if not isinstance(table, dict) or not isinstance(table.get("python"), str) or len(table) != 1:
-            raise UsageError(f'{path}: [frameworks.{name}] takes one key, python = "/path/of/its/interpreter"; found {table!r}.')
+            raise UsageError(
+                f'{path}: [frameworks.{name}] takes one key, python = "/path/of/its/interpreter"; found {table!r}.'
+            )
         pythons[name] = _relative_to(path, table["python"])
     return pythons
 

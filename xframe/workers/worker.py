@@ -50,10 +50,15 @@ class Worker:
         self._hello = self._expect("start")
         self._gateway: Any = None
         try:
-            python = shlex.quote(os.path.normpath(python) if "/" in python else python)  # "//" separates execnet's options
+            python = shlex.quote(
+                os.path.normpath(python) if "/" in python else python
+            )  # "//" separates execnet's options
             self._gateway = group.makegateway(f"popen//id={framework}//python={python}//execmodel=main_thread_only")
         except (OSError, EOFError, execnet.HostNotFound) as error:
-            self._hello.answer = ("missing", f"its interpreter {self.python} does not start ({error or type(error).__name__})")
+            self._hello.answer = (
+                "missing",
+                f"its interpreter {self.python} does not start ({error or type(error).__name__})",
+            )
             return
         self._channel = self._gateway.remote_exec(bootstrap)
         self._channel.send(self._bootstrap_settings(folder))
@@ -113,7 +118,9 @@ class Worker:
             self.kill()
             raise WorkerDied(f"The {self.framework} worker failed in '{request}' itself: {error.formatted}") from error
         except EOFError as error:
-            raise WorkerDied(f"The {self.framework} worker ended during '{request}': {self._cause()}. {self._last_words()}") from error
+            raise WorkerDied(
+                f"The {self.framework} worker ended during '{request}': {self._cause()}. {self._last_words()}"
+            ) from error
         return answer
 
     def _cause(self) -> str:
