@@ -341,7 +341,7 @@ def inspect(
 ) -> None:
     """Tensors, shapes, dtypes, sizes and digests of a weight file. Nothing in it is executed, no framework imported."""
     from xframe import checkpoints
-    from xframe.listing import checkpoint_json
+    from xframe.listing import checkpoint_json, owner
     from xframe.listing import digests as digests_of
     from xframe.report.tables import render_checkpoint
 
@@ -350,7 +350,7 @@ def inspect(
     if json_:
         _print_json(checkpoint_json(checkpoint, found))
     else:
-        _show(render_checkpoint(checkpoint, found))
+        _show(render_checkpoint(checkpoint, found, owner(checkpoint)))
 
 
 @app.command()

@@ -94,12 +94,13 @@ class Problem:
 
 
 class ProblemsError(XframeError):
-    """An error that lists every problem at once."""
+    """An error that lists every problem at once; a ``brief`` one says only the summary, which covers them all."""
 
-    def __init__(self, summary: str, problems: Sequence[Problem]) -> None:
+    def __init__(self, summary: str, problems: Sequence[Problem], *, brief: bool = False) -> None:
         self.summary = summary
         self.problems = tuple(problems)
-        super().__init__("\n".join([summary, *(f"  {problem}" for problem in self.problems)]))
+        listed = () if brief else self.problems
+        super().__init__("\n".join([summary, *(f"  {problem}" for problem in listed)]))
 
 
 class TableError(ProblemsError):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xframe.checkpoints.model import Checkpoint
+from xframe.identify import identify, spoken
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Table, load_table, table_names
 from xframe.tensors import digest
@@ -88,6 +89,11 @@ def _note(entry: Entry, source: str, target: str) -> str:
     return f"dropped where it holds {entry.fill.value:g}, {otherwise}: {entry.fill.because}"
 
 
+def owner(checkpoint: Checkpoint) -> str:
+    """Whose names a file's tensors have: ``resnet18 (paddle)``; empty where no table knows them."""
+    return spoken(identify(checkpoint.tensors))
+
+
 def digests(checkpoint: Checkpoint) -> dict[str, str]:
     """The digest of every tensor of a file."""
     return {name: digest(tensor.array()) for name, tensor in checkpoint.tensors.items()}
@@ -109,6 +115,7 @@ def checkpoint_json(checkpoint: Checkpoint, found: dict[str, str]) -> dict[str, 
         "command": "inspect",
         "file": str(checkpoint.path),
         "format": checkpoint.format,
+        "model": [{"model": model, "implementation": name} for model, name in identify(checkpoint.tensors)],
         "tensors": tensors,
         "notes": list(checkpoint.notes),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from xframe.checkpoints.model import Outgoing
 from xframe.dtypes import Loss, as_numbers, convert
 from xframe.errors import LayoutError, PlanError, Problem
+from xframe.identify import identify, spoken
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Fill, Table, fold_entry
 from xframe.suggest import Unmatched
@@ -102,12 +103,7 @@ def make_plan(
         planner.visit(entry)
     planner.finish()
     if planner.problems:
-        count = len(planner.problems)
-        summary = (
-            f"{table.name} {source} -> {target} is refused: {count} problem{'s' if count > 1 else ''}, and no tensor "
-            f"has moved. Every tensor of the source must be used and every tensor of the target set."
-        )
-        raise PlanError(summary, planner.problems)
+        raise planner.refusal()
     return planner.plan()
 
 
@@ -125,6 +121,7 @@ class _Planner:
     dropped: list[Dropped] = field(default_factory=list)
     unmatched: Unmatched = field(default_factory=Unmatched)
     used: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)  # target tensors that a problem is already about
 
     def visit(self, entry: Entry) -> None:
         """Decide one tensor: move, fill, drop, or a problem."""
@@ -159,6 +156,7 @@ class _Planner:
             sizes = patterns[0].bind(spec.shape, entry.layer.sizes)
             target = TensorSpec(there, patterns[1].shape(sizes), self._dtype(spec))
         except LayoutError as error:
+            self.told.add(there)
             self.problems.append(
                 Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=self._option_hint())
             )
@@ -234,7 +232,7 @@ class _Planner:
                 self._fold(drop)
         for name in self.held.keys() - self.used:
             self.unmatched.unused.setdefault(name, None)
-        for name in (self.wanted or {}).keys() - self.steps.keys():
+        for name in (self.wanted or {}).keys() - self.steps.keys() - self.told:
             self.unmatched.missing.setdefault(name, None)
         self.problems.extend(self.unmatched.problems(self.held, self.wanted or {}))
 
@@ -243,6 +241,35 @@ class _Planner:
         step = self.steps.get(mean.names[self.target].name) if mean is not None else None
         if isinstance(step, Move):
             self.steps[step.target.name] = replace(step, minus=drop.source)
+
+    def refusal(self) -> PlanError:
+        """Every problem; in a sentence where the file is simply another model's."""
+        port = f"{self.table.name} {self.source} -> {self.target} is refused, and no tensor has moved"
+        if self._is_foreign():
+            return PlanError(f"{port}: {self._foreign()}", self.problems, brief=True)
+        count = len(self.problems)
+        rule = "Every tensor of the source must be used and every tensor of the target set"
+        return PlanError(
+            f"{port}. {rule}; {count} {'is' if count == 1 else 'are'} not as the table says:", self.problems
+        )
+
+    def _is_foreign(self) -> bool:
+        """Whether the file is another model's altogether: fewer than a quarter of our names, or all of another's."""
+        expected = self._expected()
+        few = 4 * len(expected & self.held.keys()) < len(expected)
+        return few or (not expected <= self.held.keys() and bool(identify(self.held)))
+
+    def _expected(self) -> set[str]:
+        return {entry.names[self.source].name for entry in self.table.entries if self.source in entry.names}
+
+    def _foreign(self) -> str:
+        expected, owner = self._expected(), spoken(identify(self.held))
+        whose = f"Those are the names of {owner}." if owner else "No table that comes with xframe has those names."
+        example = f" such as '{next(iter(self.held))}'" if self.held else ""
+        return (
+            f"the weights are of another model. Expected {len(expected)} tensors such as '{min(expected)}'; found "
+            f"{len(self.held)}{example}, {len(expected & self.held.keys())} of them under an expected name. {whose}"
+        )
 
     def plan(self) -> PortPlan:
         order = {name: index for index, name in enumerate(self.wanted or self.steps)}

@@ -12,7 +12,7 @@ from xframe.divergence import Divergence
 from xframe.dtypes import Loss
 from xframe.plan import PortPlan
 
-EQUIVALENT, DIFFERENT, UNVERIFIED = "equivalent", "different", "unverified"
+EQUIVALENT, DIFFERENT, UNPROVEN, UNVERIFIED = "equivalent", "different", "unproven", "unverified"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +54,16 @@ class Proof:
     noise_target: float
     divergence: Divergence | None = None
     parities: tuple[Parity, ...] = ()
+    blind: bool = False
 
-    def __bool__(self) -> bool:
+    @property
+    def agrees(self) -> bool:
         """float64 decides; float32 must at least compare (no NaN, no Inf), and every export must hold."""
         return bool(self.float64) and not self.float32.reason and all(parity.comparison for parity in self.parities)
+
+    def __bool__(self) -> bool:
+        """Agreement is a proof only where the outputs see anything: ``blind`` ones are the same for every input."""
+        return self.agrees and not self.blind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +84,13 @@ class PortResult:
     def verdict(self) -> str:
         if self.proof is None:
             return UNVERIFIED
-        return EQUIVALENT if self.proof else DIFFERENT
+        if not self.proof.agrees:
+            return DIFFERENT
+        return EQUIVALENT if self.proof else UNPROVEN
 
     @property
     def exit_code(self) -> int:
-        return 1 if self.verdict == DIFFERENT else 0
+        return 1 if self.verdict in (DIFFERENT, UNPROVEN) else 0
 
     def to_json(self) -> dict[str, Any]:
         """The keys of the command-line contract; figures that were not measured are null, not zero."""

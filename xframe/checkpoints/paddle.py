@@ -18,7 +18,7 @@ from xframe.checkpoints.arrays import PickledArray
 from xframe.checkpoints.bits import write_bytes
 from xframe.checkpoints.model import Checkpoint, Outgoing
 from xframe.checkpoints.paddle_chunks import ChunkedArray
-from xframe.checkpoints.symbolic import Call, Global, RuleError, Rules, interpret
+from xframe.checkpoints.symbolic import Call, Global, RuleError, Rules, UnsafeCallError, interpret
 from xframe.checkpoints.tree import Flat, flatten
 from xframe.errors import UsageError
 from xframe.tensors import STORAGE
@@ -124,7 +124,7 @@ def _eval(arguments: tuple[object, ...]) -> object:
     match arguments:
         case ("data", {"data": PickledArray() as array, **others}) if not others:
             return array
-    raise RuleError("eval('data', {'data': array}), which stands for the array", "another call of eval; it was not run")
+    raise UnsafeCallError("eval('data', {'data': array}), which means the array", "another eval, which was not run")
 
 
 _BUILTINS = ("builtins", "__builtin__")

@@ -22,6 +22,8 @@ from xframe.errors import UnsafeCheckpoint
 # An opcode of one byte may cost 100 bytes of memory, so their number is bounded. A tensor takes about 40.
 MOST_OPCODES = 2_000_000
 LONGEST_INTEGER = 16
+_NOTHING_RAN = "nothing was imported or called"
+_IF_TRUSTED = "if you trust its source, load it with the framework that wrote it and save the state dict alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class RuleError(Exception):
     def __init__(self, expected: str, found: str, attempt: str = FRESH_COPY) -> None:
         self.expected, self.found, self.attempt = expected, found, attempt
         super().__init__(expected, found, attempt)
+
+
+class UnsafeCallError(RuleError):
+    """Raised by a rule for a call that would run code of the file's choosing."""
 
 
 Call = Callable[[tuple[object, ...]], object]
@@ -81,7 +87,8 @@ def interpret(file: BinaryIO, size: int, rules: Rules, place: str) -> object:
     try:
         return machine.run()
     except RuleError as broken:
-        raise machine.cursor.refuse(broken.expected, broken.found, broken.attempt) from None
+        refused = machine.cursor.refuse(broken.expected, broken.found, broken.attempt)
+        raise UnsafeCheckpoint(str(refused)) if isinstance(broken, UnsafeCallError) else refused from None
 
 
 class _Machine:
@@ -156,15 +163,8 @@ class _Machine:
         if found in self.rules.foreign:
             raise RuleError("dense tensors and plain values", str(found), self.rules.foreign[found])
         if found not in self.rules.names and found not in self.rules.calls:
-            raise self.unsafe(found)
+            raise UnsafeCallError("tensors and plain values", f"a request for {found}; {_NOTHING_RAN}", _IF_TRUSTED)
         self.push(found)
-
-    def unsafe(self, found: Global) -> UnsafeCheckpoint:
-        return UnsafeCheckpoint(
-            f"{self.cursor.place}, byte {self.cursor.at}: expected tensors and plain values; found a request for "
-            f"{found}. Nothing was imported or called. Try: if you trust where the file comes from, load it with the "
-            "framework that wrote it and save its state dict alone."
-        )
 
     def reduce(self) -> None:
         function, arguments = self.last(2)

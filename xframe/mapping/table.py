@@ -102,7 +102,7 @@ class Table:
         if foreign:
             takes = ", ".join(implementation.options) or "no options"
             raise UsageError(
-                f"{self.name}'s implementation '{implementation.name}' cannot be built with another {', '.join(foreign)}: "
-                f"its factory {implementation.build} takes {takes}."
+                f"{self.name}'s implementation '{implementation.name}' cannot be built with another "
+                f"{', '.join(foreign)}: its factory {implementation.build} takes {takes}."
             )
         return {key: self.options[key] for key in implementation.options}

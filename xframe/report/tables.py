@@ -57,7 +57,7 @@ def render_plan(source: str, target: str, rows: Iterable[TensorRow]) -> ConsoleR
     return grid
 
 
-def render_checkpoint(checkpoint: Checkpoint, digests: Mapping[str, str]) -> ConsoleRenderable:
+def render_checkpoint(checkpoint: Checkpoint, digests: Mapping[str, str], owner: str) -> ConsoleRenderable:
     """``xframe inspect FILE``."""
     grid = _grid("tensor", "dtype", "shape", "bytes", *(["sha256"] if digests else []))
     for spec in checkpoint.specs:
@@ -66,4 +66,5 @@ def render_checkpoint(checkpoint: Checkpoint, digests: Mapping[str, str]) -> Con
     values = sum(spec.numel for spec in checkpoint.specs)
     total = f"{counted(len(checkpoint.specs), 'tensor')}, {values:,} values, {size(checkpoint.nbytes)}"
     summary = f"{checkpoint.path}: {checkpoint.format}, {total}"
-    return Group(grid, Text(summary, "bold"), *(Text(f"note: {note}", "yellow") for note in checkpoint.notes))
+    names = [Text(f"names: {owner}")] if owner else []
+    return Group(grid, Text(summary, "bold"), *names, *(Text(f"note: {note}", "yellow") for note in checkpoint.notes))

@@ -75,6 +75,8 @@ def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
     noise = f"{result.plan.source} {figure(proof.noise_source)}, {result.plan.target} {figure(proof.noise_target)}"
     grid.add_row("float32", f32.reason or f"max |a−b| {figure(f32.max_abs)}, relative {figure(f32.max_rel)}")
     grid.add_row("", f"own rounding: {noise}")
+    if proof.blind:
+        grid.add_row("[red]blind[/]", "the outputs are the same for every input, so they prove nothing; try --input")
     for parity in proof.parities:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
     if (found := proof.divergence) is not None:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import shutil
 import signal
 import sys
-import threading
-import time
+import traceback
 import types
 from typing import Any
+
+DUMP_SIGNAL = signal.SIGUSR1
+SAFE_PATH, OURS = "PYTHONSAFEPATH", "xframe"  # while Python starts, no file of the user's stands before its own library
+OLDEST = (3, 11)
 
 
 def redirect(log: str) -> None:
@@ -22,20 +24,9 @@ def redirect(log: str) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    faulthandler.enable(descriptor)
-
-
-def follow_parent(folder: str) -> None:
-    """End, and remove the session's folder, when the parent is gone, however it went."""
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        shutil.rmtree(folder, ignore_errors=True)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    os.close(descriptor)
+    faulthandler.enable(2, all_threads=False)
+    faulthandler.register(DUMP_SIGNAL, 2, all_threads=False)
 
 
 def expose(package: str, paths: list[str]) -> None:
@@ -44,6 +35,8 @@ def expose(package: str, paths: list[str]) -> None:
     module.__path__ = [package]
     sys.modules["xframe"] = module
     sys.path = [entry for entry in sys.path if entry] + paths
+    if os.environ.get(SAFE_PATH) == OURS:
+        del os.environ[SAFE_PATH]  # the user's own processes start as ever
 
 
 def run(channel: Any) -> None:
@@ -51,8 +44,10 @@ def run(channel: Any) -> None:
     settings = channel.receive()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a worker ends
     redirect(settings["log"])
-    follow_parent(settings["folder"])
     expose(settings["package"], settings["paths"])
+    if sys.version_info < OLDEST:
+        channel.send(("missing", f"{sys.executable} is Python {sys.version.split()[0]}, and xframe needs 3.11 or newer"))
+        return
     try:
         from xframe.frameworks.server import serve  # noqa: PLC0415 - exists only after expose
     except ImportError as error:
@@ -61,5 +56,17 @@ def run(channel: Any) -> None:
     serve(channel, settings["framework"], settings["folder"])
 
 
+def leave(error: SystemExit) -> None:
+    """Code that asks for the end of its process gets it; execnet alone would go on."""
+    traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    os._exit(code & 0xFF)
+
+
 if __name__ == "__channelexec__":
-    run(channel)  # type: ignore[name-defined]  # noqa: F821 - execnet puts it there
+    try:
+        run(channel)  # type: ignore[name-defined]  # noqa: F821 - execnet puts it there
+    except SystemExit as end:
+        leave(end)

@@ -8,14 +8,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import execnet
-
+from xframe.errors import OutputError
+from xframe.workers.guard import Guard
 from xframe.workers.settings import Settings, load_settings
 from xframe.workers.worker import Worker
 
 
 class Pool:
     """Starts a worker when it is first asked for and keeps it. A context manager: leaves no process and no file.
+
+    Raises UsageError for wrong settings, OutputError where no folder can be made. One thread at a time may use it.
 
     >>> with Pool() as pool:                        # doctest: +SKIP
     ...     pool.start("paddle", "torch")           # both import side by side
@@ -24,16 +26,21 @@ class Pool:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or load_settings()
-        self._group = execnet.Group()
         self._workers: dict[str, Worker] = {}
-        self.folder = Path(tempfile.mkdtemp(prefix="xframe-"))
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="xframe-")).absolute()
+        except OSError as error:
+            raise OutputError(f"No folder for the session's arrays: {error}. Try: TMPDIR=<a folder with space>.") from error
+        try:
+            self._guard = Guard(self.folder)
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def start(self, *frameworks: str) -> None:
@@ -41,17 +48,17 @@ class Pool:
         for framework in frameworks:
             if framework not in self._workers:
                 python = self.settings.python(framework)
-                self._workers[framework] = Worker(self._group, framework, python, self.folder, self.settings.timeout)
+                self._workers[framework] = Worker(framework, python, self.folder, self._guard.group, self.settings.timeout)
 
     def __getitem__(self, framework: str) -> Worker:
-        """The worker of ``framework``. Raises FrameworkMissing when its interpreter does not start."""
+        """The worker of ``framework``; one whose interpreter does not start says so when it is asked for anything."""
         self.start(framework)
         return self._workers[framework]
 
     def close(self) -> None:
-        """End every worker and remove the session's folder."""
+        """End every worker and remove the session's folder. The guard goes last: it finishes what is interrupted here."""
         for worker in self._workers.values():
-            worker.kill()
-        self._group.terminate(timeout=0)
+            worker.close()
         self._workers.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._guard.close()
