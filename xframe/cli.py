@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 import tomllib
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,7 @@ def _guarded(command: Callable[..., int | None]) -> Callable[..., None]:
             code = command(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             if kwargs.get("debug"):
-                raise
+                traceback.print_exc()
             _report_error(error, as_json=bool(kwargs.get("json_")), command=command.__name__.rstrip("_"))
             code = _exit_code(error)
         raise typer.Exit(code or 0)

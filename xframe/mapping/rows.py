@@ -32,12 +32,14 @@ def read_rows(
         only = dict(_read_only(section.section("only"), implementations))
         section.finish()
         if kind is not None:
-            _check_roles(section, kind, without | only.keys())
-            for variables in _combinations(loops):
+            _check_kind(section, kind, without | only.keys(), size_names)
+        for variables in _combinations(loops):
+            layer_sizes = dict(_sizes(section, size_names, sizes, variables))
+            if kind is not None:
                 yield Layer(
                     kind=kind,
                     names=MappingProxyType({name: expand(cell, variables) for name, cell in cells.items()}),
-                    sizes=MappingProxyType(_sizes(section, kind, size_names, sizes, variables)),
+                    sizes=MappingProxyType(layer_sizes),
                     absent=without,
                     only=MappingProxyType(only),
                     place=section.places.describe(section.path),
@@ -93,9 +95,13 @@ def _check_cells(section: Section, cells: Mapping[str, str], loops: Mapping[str,
                 )
 
 
-def _check_roles(section: Section, kind: Kind, roles: frozenset[str]) -> None:
+def _check_kind(section: Section, kind: Kind, roles: frozenset[str], axes: Mapping[str, Any]) -> None:
+    """The row may speak only of tensors and axes that its kind has."""
     for role in sorted(roles - set(kind.roles)):
         section.problem(f"the kind '{kind.name}' has no tensor '{role}'", suggestion=f"it has: {', '.join(kind.roles)}")
+    for axis in sorted(axes.keys() - kind.axes):
+        known = ", ".join(sorted(kind.axes))
+        section.problem(f"the kind '{kind.name}' has no axis '{axis}'", "sizes", suggestion=f"it has: {known}")
 
 
 def _read_only(
@@ -110,25 +116,15 @@ def _read_only(
 
 
 def _sizes(
-    section: Section, kind: Kind, row: Mapping[str, Any], named: NamedSizes, variables: Variables
-) -> dict[str, int]:
-    sizes = {}
+    section: Section, row: Mapping[str, Any], named: NamedSizes, variables: Variables
+) -> Iterator[tuple[str, int]]:
     for axis, value in row.items():
-        if axis not in kind.axes:
-            section.problem(
-                f"the kind '{kind.name}' has no axis '{axis}'",
-                "sizes",
-                suggestion=f"it has: {', '.join(sorted(kind.axes))}",
-            )
-            continue
         size = _size(value, named, variables)
-        if size is None:
-            section.problem(
-                f"no size for axis '{axis}': {value!r} is neither a length nor a size that is known here", "sizes"
-            )
+        if size is not None:
+            yield axis, size
         else:
-            sizes[axis] = size
-    return sizes
+            detail = f"no size for axis '{axis}': {value!r} is neither a length nor a size that is known here"
+            section.problem(detail, "sizes")
 
 
 def _size(value: Any, named: NamedSizes, variables: Variables) -> int | None:

@@ -23,9 +23,11 @@ class Section:
     asked: set[str] = field(default_factory=set)
 
     def problem(self, detail: str, *keys: str | int, suggestion: str = "") -> None:
-        """Record that something at ``keys`` below this section is wrong."""
+        """Record, once, that something at ``keys`` below this section is wrong."""
         place = self.places.describe((*self.path, *keys))
-        self.problems.append(Problem(kind="table", tensor=place, detail=detail, suggestion=suggestion))
+        problem = Problem(kind="table", tensor=place, detail=detail, suggestion=suggestion)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def take(self, key: str, kind: type[T], default: T) -> T:
         """The value of ``key``, or ``default`` where it is absent; a value of another type is a problem."""

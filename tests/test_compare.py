@@ -1,0 +1,95 @@
+"""The comparison itself, planted with everything that ever fooled one."""
+
+import numpy as np
+import pytest
+
+from xframe.compare import Tolerance, compare, compare_all, same_bits
+
+EXACT = Tolerance()
+ANY = Tolerance(rtol=float("inf"))
+
+
+def test_equal_arrays_pass_with_figures_of_zero():
+    found = compare(np.ones((2, 3)), np.ones((2, 3)), EXACT)
+    assert found
+    assert (found.max_abs, found.max_rel, found.reason) == (0.0, 0.0, "")
+
+
+def test_a_negative_difference_fails():
+    assert not compare(np.zeros(3), np.array([0.0, 5.0, 0.0]), Tolerance(atol=1.0))
+    assert not compare(np.array([0.0, 5.0, 0.0]), np.zeros(3), Tolerance(atol=1.0))
+
+
+def test_a_permuted_output_fails_though_its_mean_agrees():
+    a = np.arange(10.0)
+    assert a.mean() == a[::-1].mean()
+    assert not compare(a, a[::-1], EXACT)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("side", ["source", "target", "both"])
+def test_nan_and_inf_never_pass(bad, side):
+    good, spoilt = np.ones(4), np.array([1.0, bad, 1.0, 1.0])
+    pair = {"source": (spoilt, good), "target": (good, spoilt), "both": (spoilt, spoilt)}[side]
+    found = compare(*pair, ANY)
+    assert not found
+    assert "NaN or Inf" in found.reason
+    assert ("source" in found.reason) == (side != "target")
+
+
+def test_shapes_are_a_difference_and_never_broadcast():
+    found = compare(np.ones((5, 10)), np.ones((5, 10, 1)), ANY)
+    assert not found
+    assert found.reason == "shapes differ: [5, 10] against [5, 10, 1]"
+
+
+def test_nothing_is_no_proof():
+    assert not compare(np.ones((0, 10)), np.ones((0, 10)), ANY)
+    assert not compare_all([], [], ANY)
+
+
+def test_another_number_of_outputs_fails():
+    assert not compare_all([np.ones(2)], [np.ones(2), np.ones(2)], ANY)
+
+
+def test_the_worst_output_decides():
+    found = compare_all([np.ones(2), np.ones(2)], [np.ones(2), np.full(2, 1.5)], EXACT)
+    assert not found
+    assert found.max_abs == 0.5
+
+
+def test_an_incomparable_output_is_worse_than_any_difference():
+    found = compare_all([np.ones(2), np.ones(2)], [np.ones(3), np.full(2, 9.0)], EXACT)
+    assert found.reason.startswith("shapes differ")
+
+
+def test_the_scale_is_the_sources_largest_value():
+    assert compare(np.array([0.0, 100.0]), np.array([1e-8, 100.0]), EXACT)
+    assert not compare(np.array([0.0, 1.0]), np.array([1e-8, 1.0]), EXACT)
+
+
+def test_against_a_zero_source_any_difference_is_infinitely_large():
+    found = compare(np.zeros(2), np.array([0.0, 1e-300]), EXACT)
+    assert not found
+    assert found.max_rel == float("inf")
+    assert found.to_json() == {"max_abs": 1e-300, "max_rel": None}
+
+
+def test_unsigned_and_half_precision_values_are_compared_as_numbers():
+    assert not compare(np.array([0], np.uint8), np.array([1], np.uint8), EXACT)
+    assert not compare(np.array([6e4], np.float16), np.array([-6e4], np.float16), EXACT)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (np.array([np.nan]), np.array([np.nan]), True),
+        (np.array([0.0]), np.array([-0.0]), False),
+        (np.zeros((2, 1)), np.zeros((1, 2)), False),
+        (np.zeros(2, np.float32), np.zeros(2, np.float64), False),
+        (np.arange(6).reshape(2, 3).T, np.ascontiguousarray(np.arange(6).reshape(2, 3).T), True),
+        (np.zeros(0), np.zeros(0), True),
+    ],
+)
+def test_same_bits(one, other, same):
+    assert same_bits(one, other) is same
