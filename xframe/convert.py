@@ -94,16 +94,16 @@ class _Conversion:
     def through_keras(self) -> ConvertResult:
         """The same, with a Keras worker for the end whose format only a built model understands."""
         from xframe.sides import Side  # noqa: PLC0415 - the other formats need no worker, and do not wait for one
-        from xframe.weights import from_file, write_target  # noqa: PLC0415
+        from xframe.weights import through_model, write_target  # noqa: PLC0415
         from xframe.workers import Pool  # noqa: PLC0415
 
         here, there = self.ends
         dtype = self.dtype or "float32"
         with Pool() as pool, checkpoints.staged(self.out, ending=partial_ending(self.out)) as stage:
             with self.watch("read", "reading"):
-                own = framework_writes(self.weights, here)
-                source = Side(pool, self.table, here, "source", dtype) if own else None
-                checkpoint = from_file(self.weights, source) if source else checkpoints.read(self.weights)
+                checkpoint = checkpoints.read(self.weights)
+                if framework_writes(self.weights, here):
+                    checkpoint = through_model(checkpoint, Side(pool, self.table, here, "source", dtype))
             plan = self._plan(checkpoint)
             with self.watch("write", "writing"):
                 own = framework_writes(self.out, there)

@@ -24,7 +24,7 @@ from xframe.sides import Side
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array, TensorSpec
 from xframe.verdict import PortResult, Proof
-from xframe.weights import at_random, from_file, write_target
+from xframe.weights import at_random, through_model, write_target
 from xframe.workers import Pool
 
 
@@ -102,10 +102,12 @@ class _Port:
     def carry_out(self) -> PortResult:
         """The straight line."""
         with checkpoints.staged(self.out, ending=partial_ending(self.out)) as stage:
-            with self.watch("read", "reading the source"):
-                probe, checkpoint = self._probe(), self._weights()
+            with self.watch("read", "reading the weights"):
+                probe, parsed = self._probe(), self._parsed()
+            with self.watch("import", "importing the frameworks"):
+                versions = {"source": self.source.versions, "target": self.target.versions}
             with self.watch("build", "building both models"):
-                wanted = self.target.specs
+                checkpoint, wanted = self._weights(parsed), self.target.specs
             with self.watch("plan", "planning every tensor"):
                 plan = self._plan(checkpoint, wanted)
             with self.watch("write", "writing the target"):
@@ -114,17 +116,21 @@ class _Port:
             proof = self._prove(plan, checkpoint, stage.path, running, probe)
             if proof is None or proof:
                 stage.publish()
-        return self._result(plan, checkpoint, proof)
+        return self._result(plan, checkpoint, proof, versions)
 
     def _probe(self) -> Array:
         if self.options.input is not None:
             return read_input(self.options.input, self.table)
         return random_input(self.table, self.options.seed)
 
-    def _weights(self) -> Checkpoint:
-        if self.options.weights is not None:
-            return from_file(self.options.weights, self.source)
-        return at_random(self.source, self.options.seed, self.pool)
+    def _parsed(self) -> Checkpoint | None:
+        """The source's file, read while the frameworks are being imported."""
+        return None if self.options.weights is None else checkpoints.read(self.options.weights)
+
+    def _weights(self, parsed: Checkpoint | None) -> Checkpoint:
+        if parsed is None:
+            return at_random(self.source, self.options.seed, self.pool)
+        return through_model(parsed, self.source) if framework_writes(parsed.path, self.ends[0]) else parsed
 
     def _plan(self, checkpoint: Checkpoint, wanted: Mapping[str, TensorSpec]) -> PortPlan:
         held = {name: tensor.spec for name, tensor in checkpoint.tensors.items()}
@@ -157,7 +163,9 @@ class _Port:
             onnx = self.pool if self.options.onnx else None
             return prove(running, Runs(self.target, probe), plan, self.options.tolerance, onnx=onnx)
 
-    def _result(self, plan: PortPlan, checkpoint: Checkpoint, proof: Proof | None) -> PortResult:
+    def _result(
+        self, plan: PortPlan, checkpoint: Checkpoint, proof: Proof | None, versions: Mapping[str, Mapping[str, str]]
+    ) -> PortResult:
         tensors = checkpoint.tensors.values()
         return PortResult(
             plan=plan,
@@ -168,5 +176,5 @@ class _Port:
             weights=str(checkpoint.path),
             notes=checkpoint.notes,
             seconds=self.watch.finish(),
-            versions={"source": self.source.versions, "target": self.target.versions},
+            versions=versions,
         )

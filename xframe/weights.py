@@ -9,7 +9,7 @@ import numpy as np
 
 from xframe import checkpoints, exchange
 from xframe.checkpoints.model import Checkpoint, StoredTensor
-from xframe.files import framework_writes, reader
+from xframe.files import reader
 from xframe.mapping import Entry
 from xframe.plan import PortPlan, computed, outgoing
 from xframe.probe import random_weights
@@ -18,12 +18,9 @@ from xframe.tensors import STORAGE, Array, Extent, TensorSpec
 from xframe.workers import Pool
 
 
-def from_file(path: Path, side: Side) -> Checkpoint:
-    """The weights in ``path``, parsed here; or, for Keras's own formats, loaded by Keras and read back."""
-    parsed = checkpoints.read(path)  # a damaged or hostile file is refused before Keras sees it
-    if not framework_writes(path, side.implementation):
-        return parsed
-    side.load_file(path).result()
+def through_model(parsed: Checkpoint, side: Side) -> Checkpoint:
+    """The same weights under state-dict names: a Keras model loads the file, found sound before, and is read back."""
+    side.load_file(parsed.path).result()
     placed, specs = side.state(), side.specs
     extents = {name: (specs[name], extent) for name, extent in placed().items()}
     return replace(parsed, tensors=_stored(extents))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from xframe.frameworks import Framework, NotInEvaluation
 from xframe.tensors import STORAGE
 
 Reply = tuple[str, Any]
+_WORDS = 2000  # characters of an error's message that travel
+_TRACE = 20000  # of its traceback, from the end
 
 
 def serve(channel: Any, framework: str, folder: str) -> None:
@@ -25,25 +28,55 @@ def serve(channel: Any, framework: str, folder: str) -> None:
     started = time.perf_counter()
     try:
         adapter = importlib.import_module(f"xframe.frameworks.{framework}").framework
-    except ImportError as error:
-        channel.send(("missing", f"{error} (interpreter {sys.executable})"))
+    except Exception as error:  # a broken installation fails in its own way: a lacking library, another numpy
+        channel.send(("missing", f"{_words(error)} (interpreter {sys.executable})"))
         return
+    faulthandler.disable()
+    faulthandler.enable(2, all_threads=False)  # again: a framework may have put its own handlers in place
     service = Service(adapter, framework, Path(folder))
     seconds = time.perf_counter() - started
     channel.send(
         ("ok", {"versions": _versions(adapter), "python": sys.executable, "pid": os.getpid(), "seconds": seconds})
     )
     for command, arguments in channel:
-        channel.send(_answer(getattr(service, command), arguments))
+        reply(channel, _answer(service, command, arguments))
 
 
-def _answer(method: Callable[..., Any], arguments: Mapping[str, Any]) -> Reply:
+def _answer(service: Service, command: str, arguments: Mapping[str, Any]) -> Reply:
     try:
-        return "ok", method(**arguments)
+        return "ok", getattr(service, command)(**arguments)
     except NotInEvaluation as error:
-        return "training", str(error)
-    except Exception as error:
-        return "error", (f"{type(error).__name__}: {error}", traceback.format_exc())
+        return "training", _words(error)
+    except SystemExit:
+        raise
+    except BaseException as error:  # whatever the user's model raises is reported, not survived
+        return _failure(error)
+
+
+def reply(channel: Any, answer: Reply) -> None:
+    """Send ``answer``; one that execnet cannot write, a name that is no UTF-8 for one, becomes an error of its own."""
+    try:
+        channel.send(answer)
+    except Exception as error:  # execnet's own exceptions have no name in here
+        channel.send(_failure(error))
+
+
+def _failure(error: BaseException) -> Reply:
+    trace = "".join(traceback.format_exception(error))
+    return "error", (_words(error), _sendable(trace)[-_TRACE:])
+
+
+def _words(error: BaseException) -> str:
+    """``Type: message``, whatever the message is made of and however long it is."""
+    try:
+        text = _sendable(f"{type(error).__name__}: {error}")
+    except Exception as failed:  # a message that cannot be made must not cost the reply
+        text = f"{type(error).__name__} (whose own message raises {type(failed).__name__})"
+    return text if len(text) <= _WORDS else f"{text[:_WORDS]}… ({len(text)} characters)"
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _versions(adapter: Framework) -> dict[str, str]:

@@ -102,7 +102,9 @@ def _parity(parity: Parity) -> str:
 
 
 def _seconds(result: PortResult) -> str:
-    steps = ", ".join(f"{name} {value:.1f}" for name, value in result.seconds.items() if name != "total")
+    steps = ", ".join(
+        f"{name} {value:.1f}" for name, value in result.seconds.items() if name != "total" and value >= 0.05
+    )
     return f"{result.seconds['total']:.1f} s  ({steps})"
 
 

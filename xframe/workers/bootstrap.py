@@ -46,7 +46,9 @@ def run(channel: Any) -> None:
     redirect(settings["log"])
     expose(settings["package"], settings["paths"])
     if sys.version_info < OLDEST:
-        channel.send(("missing", f"{sys.executable} is Python {sys.version.split()[0]}, and xframe needs 3.11 or newer"))
+        channel.send(
+            ("missing", f"{sys.executable} is Python {sys.version.split()[0]}, and xframe needs 3.11 or newer")
+        )
         return
     try:
         from xframe.frameworks.server import serve  # noqa: PLC0415 - exists only after expose

@@ -1,7 +1,7 @@
 """Watches over a session: when its parent is gone, however it went, no worker and no file of the session stays.
 
-A process of its own, for a worker that hangs outside Python cannot watch, and a killed parent cannot clean. It leads the
-process group that every worker joins, so one signal ends them all, with whatever they have started themselves.
+A process of its own, for a worker that hangs outside Python cannot watch, and a killed parent cannot clean. It leads
+the process group that every worker joins, so one signal ends them all, with whatever they have started themselves.
 """
 
 from __future__ import annotations

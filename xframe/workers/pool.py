@@ -30,7 +30,9 @@ class Pool:
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="xframe-")).absolute()
         except OSError as error:
-            raise OutputError(f"No folder for the session's arrays: {error}. Try: TMPDIR=<a folder with space>.") from error
+            raise OutputError(
+                f"No folder for the session's arrays: {error}. Try: TMPDIR=<a folder with space>."
+            ) from error
         try:
             self._guard = Guard(self.folder)
         except BaseException:
@@ -40,7 +42,9 @@ class Pool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def start(self, *frameworks: str) -> None:
@@ -48,7 +52,9 @@ class Pool:
         for framework in frameworks:
             if framework not in self._workers:
                 python = self.settings.python(framework)
-                self._workers[framework] = Worker(framework, python, self.folder, self._guard.group, self.settings.timeout)
+                self._workers[framework] = Worker(
+                    framework, python, self.folder, self._guard.group, self.settings.timeout
+                )
 
     def __getitem__(self, framework: str) -> Worker:
         """The worker of ``framework``; one whose interpreter does not start says so when it is asked for anything."""
@@ -56,7 +62,7 @@ class Pool:
         return self._workers[framework]
 
     def close(self) -> None:
-        """End every worker and remove the session's folder. The guard goes last: it finishes what is interrupted here."""
+        """End every worker and remove the session's folder. The guard goes last: it finishes what is interrupted."""
         for worker in self._workers.values():
             worker.close()
         self._workers.clear()

@@ -19,7 +19,7 @@ from xframe.workers import bootstrap
 _TAIL = 65536  # bytes at the end of a log that last words are taken from
 _LAST_WORDS = 12  # lines
 _WIDTH = 300  # characters of a line
-_STACKS = ("Fatal Python error", "Current thread", "Stack (most recent call first)")  # how faulthandler begins
+_STACKS = ("Fatal Python error", "Stack (most recent call first)")  # how faulthandler begins
 DumpError = gateway_base.DumpError
 
 
@@ -44,12 +44,11 @@ class Process:
                 self._gateway = self._listen(python)
                 self._channel = self._gateway.remote_exec(bootstrap)
         except (OSError, EOFError, AssertionError) as error:
-            self.kill()
-            self._close_pipes()
-            raise DoesNotStart(self._why()) from error
-        except BaseException:
-            self.kill()
-            raise
+            raise DoesNotStart(self._why(error)) from error
+        finally:
+            if not hasattr(self, "_channel"):
+                self.kill()
+                self._close_pipes()
 
     def _listen(self, python: str) -> Any:
         io = gateway_base.Popen2IO(self._popen.stdin, self._popen.stdout, gateway_base.get_execmodel("thread"))
@@ -109,10 +108,12 @@ class Process:
         names = {number.value: number.name for number in signal.Signals}
         return f"killed by {names.get(-code, f'signal {-code}')} ({signal.strsignal(-code)})"
 
-    def _why(self) -> str:
+    def _why(self, error: Exception) -> str:
         if self.late:
-            return f"it did not answer as Python within {self.seconds:g} s"
-        return f"it ended or spoke before it answered as Python: {self.cause()}. {self.last_words()}"
+            return f"no answer within {self.seconds:g} s"
+        if isinstance(error, AssertionError):
+            return "what it answers is not Python's"
+        return f"{self.cause()}. {self.last_words()}"
 
     def last_words(self) -> str:
         """The end of the log; where a stack was dumped, the innermost calls."""

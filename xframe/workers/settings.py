@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xframe.errors import UsageError
+from xframe.suggest import nearest
 
 FILE = "xframe.toml"
 TIMEOUT = 600.0
+_VARIABLE = "XFRAME_PYTHON_"
+_FRAMEWORKS = sorted({path.stem for path in Path(__file__).parents[1].glob("frameworks/*.py")} - {"__init__", "server"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,28 +30,24 @@ class Settings:
 
     def python(self, framework: str) -> str:
         """The interpreter for ``framework``; this process's own unless set."""
-        variable = f"XFRAME_PYTHON_{framework.upper()}"
-        return os.environ.get(variable) or self.pythons.get(framework) or sys.executable
+        return self.pythons.get(framework, sys.executable)
 
 
 def load_settings(folder: Path | None = None) -> Settings:
-    """Settings for ``folder`` (the working directory): the nearest xframe.toml upwards, then ``XFRAME_TIMEOUT``.
+    """Settings for ``folder`` (the working directory): ``XFRAME_…`` variables, then the nearest xframe.toml upwards.
 
-    Raises UsageError for a file that cannot be read or a key that is not known.
+    Raises UsageError for a file that cannot be read, a key or framework that is not known, a value that is none.
     """
     start = (folder or Path.cwd()).resolve()
     path = next((parent / FILE for parent in (start, *start.parents) if (parent / FILE).is_file()), None)
     data = _read(path) if path is not None else {}
-    timeout = os.environ.get("XFRAME_TIMEOUT", data.get("timeout", TIMEOUT))
-    try:
-        seconds = float(timeout)
-    except (TypeError, ValueError):
-        seconds = -1.0
-    if not seconds > 0:
-        raise UsageError(
-            f"The timeout must be a number of seconds above 0 (XFRAME_TIMEOUT, or in {FILE}); found {timeout!r}."
-        )
-    return Settings(pythons=_pythons(path, data), timeout=seconds, origin=str(path) if path else "defaults")
+    pythons = dict(_file_pythons(path, data.get("frameworks", {}))) if path is not None else {}
+    timeout = _seconds(f"{path}: timeout", data.get("timeout", TIMEOUT))
+    return Settings(
+        pythons=pythons | dict(_environment_pythons()),
+        timeout=_environment_timeout() or timeout,
+        origin=str(path or "defaults"),
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -61,18 +61,50 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _pythons(path: Path | None, data: Mapping[str, Any]) -> dict[str, str]:
-    frameworks = data.get("frameworks", {})
-    pythons = {}
-    for name, table in frameworks.items() if isinstance(frameworks, dict) else ():
-        if not isinstance(table, dict) or not isinstance(table.get("python"), str) or len(table) != 1:
+def _environment_timeout() -> float | None:
+    text = os.environ.get("XFRAME_TIMEOUT", "")
+    try:
+        return _seconds("XFRAME_TIMEOUT", float(text)) if text else None
+    except ValueError:
+        return _seconds("XFRAME_TIMEOUT", text)
+
+
+def _seconds(place: str, value: Any) -> float:
+    if type(value) not in (int, float) or not 0 < value <= threading.TIMEOUT_MAX:
+        raise UsageError(f"{place} must be a number of seconds above 0, such as 600; found {value!r}.")
+    return float(value)
+
+
+def _file_pythons(path: Path, frameworks: Any) -> Iterator[tuple[str, str]]:
+    if not isinstance(frameworks, dict):
+        raise UsageError(f"{path}: frameworks holds tables, [frameworks.torch] for one; found {frameworks!r}.")
+    for name, table in frameworks.items():
+        _check_framework(f"{path}: [frameworks.{name}]", name)
+        python = table.get("python") if isinstance(table, dict) and len(table) == 1 else None
+        if not isinstance(python, str) or not python or "\0" in python:
             raise UsageError(
                 f'{path}: [frameworks.{name}] takes one key, python = "/path/of/its/interpreter"; found {table!r}.'
             )
-        pythons[name] = _relative_to(path, table["python"])
-    return pythons
+        yield name, _relative_to(path, python)
 
 
-def _relative_to(path: Path | None, python: str) -> str:
+def _environment_pythons() -> Iterator[tuple[str, str]]:
+    for variable, python in os.environ.items():
+        if variable.startswith(_VARIABLE) and python:
+            name = variable.removeprefix(_VARIABLE).lower()
+            _check_framework(variable, name)
+            yield name, python
+
+
+def _check_framework(place: str, name: str) -> None:
+    if name not in _FRAMEWORKS:
+        near = nearest(name, _FRAMEWORKS)
+        hint = f"Did you mean {near}?" if near else f"Known: {', '.join(_FRAMEWORKS)}."
+        raise UsageError(f"{place} names a framework that xframe does not know: '{name}'. {hint}")
+
+
+def _relative_to(path: Path, python: str) -> str:
     """A path inside xframe.toml is relative to that file; a bare command is looked up."""
-    return str(path.parent / python) if path is not None and "/" in python else python
+    if python.startswith("~/"):
+        return str(Path.home() / python[2:])
+    return str(path.parent / python) if "/" in python else python

@@ -11,6 +11,7 @@ from xframe.workers.process import DoesNotStart, DumpError, Process
 
 _PACKAGE = Path(__file__).parents[1]
 _START = 60.0  # seconds until an interpreter must answer as Python; its framework's import comes after
+_ENDS = {"missing": FrameworkMissing, "died": WorkerDied, "late": WorkerTimeout}  # answers after which none follows
 Answer = tuple[str, Any]
 
 
@@ -23,7 +24,7 @@ class Reply:
         self.answer: Answer | None = None
 
     def result(self) -> Any:
-        """The result. Raises ModelError with the framework's own words, FrameworkMissing, WorkerDied or WorkerTimeout."""
+        """The result. Raises ModelError with the framework's own words, or the WorkerError that ended the worker."""
         status, value = self._worker.wait_for(self)
         if status == "ok":
             return value
@@ -44,11 +45,13 @@ class Worker:
         try:
             self._process = Process(python, log, group, min(timeout, _START))
         except DoesNotStart as error:
-            self._end = ("missing", f"its interpreter {python} does not start ({error})")
+            self._end = self._missing(f"its interpreter {python} does not start ({error})")
             return
         self._process.seconds = timeout
         paths = [str(Path.cwd())]
-        self._send({"framework": framework, "folder": str(folder), "log": str(log), "package": str(_PACKAGE), "paths": paths})
+        self._send(
+            {"framework": framework, "folder": str(folder), "log": str(log), "package": str(_PACKAGE), "paths": paths}
+        )
 
     @property
     def hello(self) -> dict[str, Any]:
@@ -72,8 +75,8 @@ class Worker:
             self._process.send(message)
         except DumpError as error:
             raise UsageError(
-                f"A request to the {self.framework} worker holds what no message can: {error}. Expected numbers, strings "
-                f"and paths in UTF-8."
+                f"A request to the {self.framework} worker holds what no message can: {error}. Expected numbers, "
+                f"strings, and paths in UTF-8."
             ) from error
 
     def _expect(self, request: str) -> Reply:
@@ -85,7 +88,7 @@ class Worker:
         """Receive replies in order until ``reply`` has its answer."""
         while reply.answer is None:
             first = self._waiting[0]  # taken off when it is answered: an interrupt must not shift the others' answers
-            first.answer = self._end or self._receive(first.request)
+            first.answer = first.answer or self._end or self._receive(first.request)
             self._waiting.popleft()
         return reply.answer
 
@@ -93,25 +96,45 @@ class Worker:
         assert self._process is not None
         try:
             answer: Answer = self._process.receive(self.timeout)
+            if answer[0] == "missing":
+                answer = self._missing(answer[1])
         except TimeoutError:
             self._process.dump_stack()
-            answer = self._end = ("late", request)
             self._process.kill()
+            answer = self._late(request)
         except EOFError:
-            how = "late" if self._process.late else "died"
-            answer = self._end = (how, request)
-        if answer[0] == "missing":
+            answer = self._late(request) if self._process.late else self._died(request)
+        if answer[0] in _ENDS:
             self._end = answer
         return answer
+
+    def _late(self, request: str) -> Answer:
+        assert self._process is not None
+        return "late", (
+            f"The {self.framework} worker did not answer '{request}' within {self.timeout:g} s and was killed. "
+            f"If the model is that slow, allow more with XFRAME_TIMEOUT=<seconds>. {self._process.last_words()}"
+        )
+
+    def _died(self, request: str) -> Answer:
+        assert self._process is not None
+        cause = self._process.cause()
+        return "died", f"The {self.framework} worker ended during '{request}': {cause}. {self._process.last_words()}"
+
+    def _missing(self, reason: str) -> Answer:
+        return "missing", (
+            f"{self.framework} was expected to be installed, but it is not, or does not work: {reason}. Install it "
+            f"(pip install 'xframe[{self.framework}]'), or name an interpreter that has it and numpy: "
+            f"XFRAME_PYTHON_{self.framework.upper()}, or [frameworks.{self.framework}] python in xframe.toml."
+        )
 
     def failure(self, request: str, status: str, value: Any) -> Exception:
         """The exception for an answer that is not "ok"."""
         if status in _ENDS:
-            return getattr(self, f"_{status}")(value)
+            return _ENDS[status](value)
         if status == "training":
             return ModelError(
-                f"The {self.framework} model ran in training mode although it was put into evaluation mode ({value}). Its "
-                f"outputs prove nothing; remove the train() call from its forward pass."
+                f"The {self.framework} model ran in training mode although it was put into evaluation mode ({value}). "
+                f"Its outputs prove nothing; remove the train() call from its forward pass."
             )
         message, trace = value
         error = ModelError(f"{self.framework} failed in '{request}': {message}")

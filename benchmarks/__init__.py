@@ -1,0 +1,1 @@
+"""What xframe's claims of speed rest on: `python -m benchmarks` measures them side by side and prints ratios."""

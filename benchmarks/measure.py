@@ -1,0 +1,70 @@
+"""Whole processes, measured by the operating system: wall seconds and peak resident memory, in turn A B A B …."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Command = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One run. ``megabytes`` is the largest resident set of any process in the tree, as wait4 reports it."""
+
+    seconds: float
+    megabytes: float
+
+
+def run(command: Command, folder: Path) -> Sample:
+    """Run to the end; a failing command ends the benchmark with its own words."""
+    started = time.perf_counter()
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        output = process.stdout.read() if process.stdout else b""
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - started
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{output.decode(errors='replace')}")
+    return Sample(seconds, usage.ru_maxrss / 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Medians of both, and the median of the pairwise ratios, which holds when the machine's speed drifts."""
+
+    name: str
+    ours: Sample
+    baseline: Sample
+    time: float
+    memory: float
+
+    def line(self) -> str:
+        return (
+            f"{self.name:<44} {self.ours.seconds:7.2f} s {self.baseline.seconds:7.2f} s {self.time:6.2f}x"
+            f" {self.ours.megabytes:7.0f} MB {self.baseline.megabytes:7.0f} MB {self.memory:6.2f}x"
+        )
+
+
+def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int) -> Ratio:
+    """Run both in turn, once to warm up and ``runs`` times to count."""
+    for command in (ours, baseline):
+        run(command, folder)
+    pairs = [(run(ours, folder), run(baseline, folder)) for _ in range(runs)]
+    return Ratio(
+        name=name,
+        ours=_median([pair[0] for pair in pairs]),
+        baseline=_median([pair[1] for pair in pairs]),
+        time=statistics.median(a.seconds / b.seconds for a, b in pairs),
+        memory=statistics.median(a.megabytes / b.megabytes for a, b in pairs),
+    )
+
+
+def _median(samples: Sequence[Sample]) -> Sample:
+    return Sample(statistics.median(s.seconds for s in samples), statistics.median(s.megabytes for s in samples))
