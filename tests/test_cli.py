@@ -61,10 +61,15 @@ def test_version_and_help(tmp_path):
     assert "--rtol" in run("port", "--help", folder=tmp_path).stdout
 
 
-def test_completion_is_offered(tmp_path):
-    environment = {**os.environ, "_XFRAME_COMPLETE": "complete_bash", "COMP_WORDS": "xframe co", "COMP_CWORD": "1"}
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [("xframe co", "convert"), ("xframe port res", "resnet18"), ("xframe port resnet18 paddle/", "paddle/custom")],
+)
+def test_completion_knows_commands_models_and_columns(words, expected, tmp_path):
+    count = str(len(words.split()) - 1)
+    environment = {**os.environ, "_XFRAME_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": count}
     done = subprocess.run(XFRAME, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert "convert" in done.stdout
+    assert expected in done.stdout.split()
 
 
 def test_list_names_models_and_columns(tmp_path):

@@ -64,7 +64,9 @@ class Pool:
     def close(self) -> None:
         """End every worker and remove the session's folder. The guard goes last: it finishes what is interrupted."""
         for worker in self._workers.values():
-            worker.close()
-        self._workers.clear()
+            worker.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._guard.close()
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()

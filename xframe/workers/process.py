@@ -137,8 +137,7 @@ class Process:
             self._popen.wait(timeout=5)
 
     def close(self) -> None:
-        """Kill, and wait until execnet's receiver has closed the pipes."""
-        self.kill()
+        """Wait until execnet's receiver has let go of the pipes of a killed process, and close them."""
         self._gateway.join(timeout=5)
         self._close_pipes()
 

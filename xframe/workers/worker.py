@@ -141,7 +141,12 @@ class Worker:
         error.add_note(trace)
         return error
 
-    def close(self) -> None:
+    def kill(self) -> None:
         """End the process now."""
+        if self._process is not None:
+            self._process.kill()
+
+    def close(self) -> None:
+        """Give back what a killed process held here. Whoever shares its pipes must have ended too."""
         if self._process is not None:
             self._process.close()

@@ -1,0 +1,33 @@
+"""The command `xframe` itself: its help, its version."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from xframe._version import __version__
+
+app = typer.Typer(
+    name="xframe",
+    help="Move weights between Paddle, PyTorch and Keras, and prove that nothing changed.",
+    epilog="Exit codes: 0 equivalent, or done · 1 different · 2 refused: bad input, table or usage · 3 a framework is "
+    "missing or its worker died.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"xframe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...

@@ -1,0 +1,91 @@
+"""What every command stands in: errors become a paragraph and an exit code, progress goes to stderr."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from xframe.errors import ProblemsError, XframeError
+
+INTERRUPTED = 3
+BUG = 3
+
+
+def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Errors become one paragraph on stderr and an exit code; a traceback only under --debug."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            code = command(*args, **kwargs)
+        except (Exception, KeyboardInterrupt) as error:
+            if kwargs.get("debug"):
+                traceback.print_exc()
+            _report_error(error, as_json=bool(kwargs.get("json_")), command=command.__name__.rstrip("_"))
+            code = _exit_code(error)
+        raise typer.Exit(code or 0)
+
+    return run
+
+
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, XframeError):
+        return error.exit_code
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else BUG
+
+
+def _report_error(error: BaseException, *, as_json: bool, command: str) -> None:
+    if isinstance(error, KeyboardInterrupt):
+        message = "Interrupted. Nothing was written; the workers have ended."
+    elif isinstance(error, XframeError):
+        message = str(error)
+    else:
+        message = f"xframe itself failed ({type(error).__name__}: {error}). This is a bug; --debug shows where."
+    if as_json:
+        problems = [problem.to_json() for problem in error.problems] if isinstance(error, ProblemsError) else []
+        code = _exit_code(error)
+        print_json(
+            {
+                "command": command,
+                "verdict": "refused" if code == 2 else "failed",
+                "error": message,
+                "problems": problems,
+                "exit_code": code,
+            }
+        )
+    print(f"xframe: {message}", file=sys.stderr)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout. Infinities and NaN are no JSON: results give None for them."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def display(renderable: Any) -> None:
+    """A result for people, on stdout."""
+    from xframe.report.text import console
+
+    console().print(renderable)
+
+
+@contextmanager
+def progress_on_stderr(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A spinner with the step's name on stderr; nothing where that is not a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _step: None
+        return
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from xframe.report.text import console
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+        yield lambda step: progress.update(task, description=step)

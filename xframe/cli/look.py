@@ -1,0 +1,160 @@
+"""The commands that look: list, show, check, inspect, doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xframe.cli.app import app
+from xframe.cli.arguments import Debug, Json, Model, Set, table_options
+from xframe.cli.frame import display, guarded, print_json, progress_on_stderr
+from xframe.errors import UsageError
+
+
+@app.command(name="list")
+@guarded
+def list_(json_: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
+    """The architectures that xframe knows, and their implementations."""
+    from xframe.listing import models
+    from xframe.report.tables import render_models
+
+    found = models()
+    if json_:
+        print_json({"command": "list", "models": [model.to_json() for model in found]})
+    else:
+        display(render_models(found))
+
+
+@app.command()
+@guarded
+def show(
+    model: Model,
+    source: Annotated[str | None, typer.Argument(help="With TARGET: the tensor-level table of that port.")] = None,
+    target: Annotated[str | None, typer.Argument()] = None,
+    set_: Set = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """The mapping table: layers across implementations, or every tensor of one port: shapes, rearrangement, fill."""
+    from xframe.listing import tensor_rows
+    from xframe.mapping import load_table
+    from xframe.report.tables import render_layers, render_plan
+
+    table = load_table(model, table_options(set_))
+    if source is None or target is None:
+        if source is not None:
+            raise UsageError(
+                f"`xframe show {model} {source}` names a source but no target. "
+                f"Implementations: {', '.join(table.implementations)}."
+            )
+        if json_:
+            print_json(
+                {
+                    "command": "show",
+                    "model": table.name,
+                    "layers": [{"kind": layer.kind.name, **layer.names} for layer in table.layers],
+                }
+            )
+        else:
+            display(render_layers(table))
+        return
+    rows = list(tensor_rows(table, source, target))
+    if json_:
+        print_json(
+            {
+                "command": "show",
+                "model": table.name,
+                "source": source,
+                "target": target,
+                "tensors": [row.to_json() for row in rows],
+            }
+        )
+    else:
+        display(render_plan(source, target, rows))
+
+
+@app.command()
+@guarded
+def check(
+    tables: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TABLE]…", help="Names or paths; all that come with xframe by default."),
+    ] = None,
+    build: Annotated[
+        bool, typer.Option("--build/--no-build", help="Also build every implementation and compare its state dict.")
+    ] = True,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> int:
+    """Validate mapping tables: every problem at once, each with its place in the file."""
+    from contextlib import ExitStack
+
+    from xframe.check import check as examine
+    from xframe.mapping import table_names
+    from xframe.report import render_check
+    from xframe.workers import Pool
+
+    with ExitStack() as stack, progress_on_stderr(quiet=json_) as progress:
+        pool = stack.enter_context(Pool()) if build else None
+        results = [examine(table, pool=pool, progress=progress) for table in tables or table_names()]
+    if json_:
+        print_json({"command": "check", "tables": [result.to_json() for result in results]})
+    else:
+        for result in results:
+            display(render_check(result))
+    return 0 if all(results) else 2
+
+
+@app.command()
+@guarded
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A weight file of any format that xframe reads.")],
+    digests: Annotated[
+        bool, typer.Option("--digests/--no-digests", help="sha256 of every tensor; reads the whole file.")
+    ] = True,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Tensors, shapes, dtypes, sizes and digests of a weight file. Nothing in it is executed, no framework imported."""
+    from xframe import checkpoints
+    from xframe.listing import checkpoint_json, owner
+    from xframe.listing import digests as digests_of
+    from xframe.report.tables import render_checkpoint
+
+    checkpoint = checkpoints.read(file)
+    found = digests_of(checkpoint) if digests else {}
+    if json_:
+        print_json(checkpoint_json(checkpoint, found))
+    else:
+        display(render_checkpoint(checkpoint, found, owner(checkpoint)))
+
+
+@app.command()
+@guarded
+def doctor(
+    frameworks: Annotated[
+        list[str] | None, typer.Argument(metavar="[FRAMEWORK]…", help="paddle, torch, keras, onnx; all by default.")
+    ] = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> int:
+    """Which frameworks are found, in which interpreters and versions, and what is known to clash.
+
+    Exit code 3 if a framework that you name is missing.
+    """
+    from xframe.doctor import FRAMEWORKS, examine
+    from xframe.report import render_diagnosis
+
+    unknown = [name for name in frameworks or [] if name not in FRAMEWORKS]
+    if unknown:
+        raise UsageError(f"Unknown framework '{unknown[0]}'. Known: {', '.join(FRAMEWORKS)}.")
+    with progress_on_stderr(quiet=json_) as progress:
+        progress("importing every framework")
+        diagnosis = examine(frameworks or FRAMEWORKS)
+    if json_:
+        print_json(diagnosis.to_json())
+    else:
+        display(render_diagnosis(diagnosis))
+    return 3 if frameworks and any(finding.error for finding in diagnosis.findings) else 0
