@@ -1,0 +1,76 @@
+"""What tests of several folders share: one set of workers a session, ports within it, and the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from xframe import checkpoints
+from xframe.port import PortOptions
+from xframe.port import port as carry_out
+from xframe.tensors import digest
+from xframe.workers import Pool
+
+TESTS = Path(__file__).parent
+NETWORKS = TESTS / "faults"  # where the workers find the package `nets`
+
+
+@pytest.fixture(scope="session")
+def pool():
+    """The session's workers. None starts before a test asks for its framework; all stay until the session ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(NETWORKS), prepend=os.pathsep)
+        with Pool() as pool:
+            yield pool
+
+
+@pytest.fixture(autouse=True)
+def _exchange_is_emptied(request):
+    """A port of resnet18 leaves 140 MB of exchanged arrays in the pool's folder, which goes when the session ends."""
+    yield
+    if "pool" in request.fixturenames:
+        for file in request.getfixturevalue("pool").folder.glob("*.arrays"):
+            file.unlink()
+
+
+@pytest.fixture
+def port(pool, tmp_path):
+    """``xframe.port.port`` in the session's workers; writes into the test's own folder, as .npz unless told."""
+
+    def run(model, source, target, **options):
+        options = {"out": tmp_path / "ported.npz", **options}
+        return carry_out(str(model), source, target, PortOptions(**options), pool=pool)
+
+    return run
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """The installed command, in a process and a folder of its own."""
+
+    def run(*arguments):
+        command = [Path(sys.executable).with_name("xframe"), *arguments]
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def digests():
+    """A weight file as name → (shape, dtype, digest): equal only where every bit is."""
+
+    def of(path):
+        tensors = checkpoints.read(path).tensors
+        return {name: (held.spec.shape, held.spec.dtype, digest(held.array())) for name, held in tensors.items()}
+
+    return of
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Figures that a test recorded as its ``summary``, beneath the results."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "summary":
+                terminalreporter.write_line(value)
