@@ -99,7 +99,7 @@ class Process:
     def cause(self) -> str:
         """How the process ended, in words."""
         try:
-            code = self._popen.wait(timeout=5)
+            code = self._popen.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self.kill()
             return "it closed its channel and was killed"
@@ -120,9 +120,8 @@ class Process:
         with contextlib.suppress(OSError), self._log.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL))
             lines = [_plain(line) for line in log.read().decode(errors="replace").splitlines()]
-            lines = [line for line in lines if line and not line.startswith("Extension modules:")]
-            if lines:
-                return f"Its last words: {' | '.join(_telling(lines))}"
+            if any(lines):
+                return f"Its last words: {' | '.join(_telling([line for line in lines if line]))}"
         return "It left no last words."
 
     def dump_stack(self) -> None:

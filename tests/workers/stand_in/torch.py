@@ -1,0 +1,17 @@
+"""As much of torch as its worker touches, so that a worker starts in no time; its import may be told to fail."""
+
+import contextlib
+import os
+
+import faulty
+
+__version__ = "stand-in"
+uint8 = uint16 = float32 = float64 = None
+inference_mode = contextlib.nullcontext
+
+
+def from_numpy(array):
+    return array
+
+
+faulty.FAULTS[os.environ.get("FAULT_AT_IMPORT", "none")]()
