@@ -1,0 +1,1 @@
+"""The networks, tables and scripts that the documentation runs."""
