@@ -66,6 +66,11 @@ class PortPlan:
     dropped: tuple[Dropped, ...]
 
     @property
+    def folds(self) -> bool:
+        """Whether a tensor's values go into another one, which rounds: every other step is exact to the bit."""
+        return any(drop.folded for drop in self.dropped)
+
+    @property
     def moves(self) -> tuple[Move, ...]:
         return tuple(step for step in self.steps if isinstance(step, Move))
 
@@ -254,10 +259,10 @@ class _Planner:
         )
 
     def _is_foreign(self) -> bool:
-        """Whether the file is another model's altogether: fewer than a quarter of our names, or all of another's."""
+        """Whether the file is another model's altogether: few of our names, or some of ours and all of another's."""
         expected = self._expected()
-        few = 4 * len(expected & self.held.keys()) < len(expected)
-        return few or (not expected <= self.held.keys() and bool(identify(self.held)))
+        share = len(expected & self.held.keys()) / max(1, len(expected))
+        return share < 0.25 or (share < 0.75 and bool(identify(self.held)))
 
     def _expected(self) -> set[str]:
         return {entry.names[self.source].name for entry in self.table.entries if self.source in entry.names}
@@ -291,11 +296,11 @@ def computed(step: Move | Filled, values: Values) -> Array:
 
 
 def _moved(move: Move, values: Values) -> Array:
-    array = values(move.source.name)
+    array, dtype = values(move.source.name), move.source.dtype
     if move.minus is not None:
-        array = _subtract(array, values(move.minus.name).reshape(array.shape), move.source.dtype)
-    array, _ = convert(move.rearrangement.apply(array), move.source.dtype, move.target.dtype)
-    return array
+        other = as_numbers(values(move.minus.name), move.minus.dtype).astype(np.float64)
+        array, dtype = as_numbers(array, dtype).astype(np.float64) - other.reshape(array.shape), "float64"
+    return convert(move.rearrangement.apply(array), dtype, move.target.dtype)[0]
 
 
 def conversion_loss(plan: PortPlan, values: Values) -> Loss:
@@ -303,12 +308,6 @@ def conversion_loss(plan: PortPlan, values: Values) -> Loss:
     converted = (move for move in plan.moves if move.source.dtype != move.target.dtype)
     losses = (convert(values(move.source.name), move.source.dtype, move.target.dtype)[1] for move in converted)
     return sum(losses, Loss())
-
-
-def _subtract(array: Array, other: Array, dtype: str) -> Array:
-    """In float64, rounded once; both arrays are vectors over the same channels."""
-    difference = as_numbers(array, dtype).astype(np.float64) - as_numbers(other, dtype).astype(np.float64)
-    return convert(difference, "float64", dtype)[0]
 
 
 def _filled(step: Filled) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from xframe import checkpoints, exchange
 from xframe.checkpoints.model import Checkpoint
-from xframe.compare import Tolerance, compare_all, same_bits
+from xframe.compare import Comparison, Tolerance, compare_all, same_bits
 from xframe.divergence import Divergence, first_divergence
 from xframe.errors import ModelError
 from xframe.files import framework_loads, reader
@@ -25,12 +25,16 @@ Pending = Callable[[], Outputs]
 
 
 class Runs:
-    """One side's two forward passes over the probe, under way since this was made."""
+    """One side's two forward passes over the probe, under way since this was made.
 
-    def __init__(self, side: Side, probe: Array) -> None:
+    ``exact`` is the same side with weights that no fold has rounded; its float64 pass then stands for the side's.
+    """
+
+    def __init__(self, side: Side, probe: Array, exact: Side | None = None) -> None:
         self.side, self.probe = side, probe
         self._float32 = side.run(probe, "float32")
-        self._float64 = side.run(probe, "float64")
+        self._stored = side.run(probe, "float64")
+        self._float64 = exact.run(probe, "float64") if exact is not None else self._stored
 
     @property
     def float32(self) -> tuple[Array, ...]:
@@ -39,6 +43,11 @@ class Runs:
     @property
     def float64(self) -> tuple[Array, ...]:
         return self._float64().arrays
+
+    @property
+    def fold_rounding(self) -> float:
+        """How far the rounding of folded tensors moves the float64 outputs; 0 where nothing is folded."""
+        return compare_all(self.float64, self._stored().arrays, Tolerance()).max_abs
 
     @property
     def noise(self) -> float:
@@ -81,13 +90,20 @@ def _expect_bits(side: Side, name: str, planned: Array, found: Extent | None) ->
         )
 
 
+def load_exact(side: Side, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -> None:
+    """Set a float64 model of the target with every tensor as computed, before any rounding to the file's dtype."""
+    values = reader(checkpoint)
+    arrays = ((step.target.name, computed(step, values), step.target.dtype) for step in plan.steps)
+    side.load(exchange.put(pool.folder, "exact", arrays)).result()
+
+
 def prove(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, *, onnx: Pool | None) -> Proof:
     """Hold both sides against each other; where they part, find out where first.
 
     ``onnx`` is the pool whose onnxruntime runs an export of either side; None makes no exports.
     """
     float64 = compare_all(source.float64, target.float64, tolerance)
-    divergence = None if float64 else _locate(source, target, plan, tolerance)
+    divergence = None if float64 else _locate(source, target, plan, tolerance, float64)
     parities = [] if onnx is None else [_parity(onnx, runs) for runs in (source, target)]
     return Proof(
         float64=float64,
@@ -97,6 +113,7 @@ def prove(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, *, o
         divergence=divergence,
         parities=tuple(parities),
         blind=_blind(source.float64),
+        fold_rounding=target.fold_rounding if plan.folds else None,
     )
 
 
@@ -109,6 +126,8 @@ def _parity(pool: Pool, runs: Runs) -> Parity:
     return export_parity(pool, runs.side, runs.probe, runs.float64, runs.noise)
 
 
-def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance) -> Divergence | None:
+def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, outputs: Comparison) -> Divergence:
+    """The first mapped layer that differs; where they all agree, the outputs behind the last one."""
     folded = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
-    return first_divergence(source.side, target.side, source.probe, tolerance, skip=folded)
+    found = first_divergence(source.side, target.side, source.probe, tolerance, skip=folded)
+    return found or Divergence(layer="output", source_name="output", target_name="output", comparison=outputs)

@@ -55,6 +55,7 @@ class Proof:
     divergence: Divergence | None = None
     parities: tuple[Parity, ...] = ()
     blind: bool = False
+    fold_rounding: float | None = None
 
     @property
     def agrees(self) -> bool:
@@ -86,7 +87,12 @@ class PortResult:
             return UNVERIFIED
         if not self.proof.agrees:
             return DIFFERENT
-        return EQUIVALENT if self.proof else UNPROVEN
+        return EQUIVALENT if self.holds else UNPROVEN
+
+    @property
+    def holds(self) -> bool:
+        """Whether the proof stands. NaN and Inf in the weights never pass: a relu may hide them from the outputs."""
+        return bool(self.proof) and not self.nonfinite
 
     @property
     def exit_code(self) -> int:
@@ -119,6 +125,7 @@ class PortResult:
             "problems": [],
             "notes": list(self.notes),
             "conversion": self.loss.to_json(),
+            "fold_rounding": None if proof is None else proof.fold_rounding,
             "out": None if self.out is None else str(self.out),
             "certificate": None,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},

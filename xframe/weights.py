@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +11,13 @@ import numpy as np
 
 from xframe import checkpoints, exchange
 from xframe.checkpoints.model import Checkpoint, StoredTensor
+from xframe.errors import ModelError
 from xframe.files import reader
 from xframe.mapping import Entry
 from xframe.plan import PortPlan, computed, outgoing
 from xframe.probe import random_weights
 from xframe.sides import Side
-from xframe.tensors import STORAGE, Array, Extent, TensorSpec
+from xframe.tensors import STORAGE, Array, Extent, TensorSpec, digest
 from xframe.workers import Pool
 
 
@@ -23,7 +26,21 @@ def through_model(parsed: Checkpoint, side: Side) -> Checkpoint:
     side.load_file(parsed.path).result()
     placed, specs = side.state(), side.specs
     extents = {name: (specs[name], extent) for name, extent in placed().items()}
+    _expect_from(parsed, {name: extent.map() for name, (_, extent) in extents.items()})
     return replace(parsed, tensors=_stored(extents))
+
+
+def _expect_from(parsed: Checkpoint, loaded: Mapping[str, Array]) -> None:
+    """Every loaded tensor must be, bit for bit, one of the file's own; none may serve twice."""
+    held = Counter(digest(tensor.array()) for tensor in parsed.tensors.values())
+    for name, array in loaded.items():
+        found = digest(array)
+        if not held[found]:
+            raise ModelError(
+                f"{parsed.path} was loaded, but the model holds values at '{name}' that are not in it. Its loading "
+                f"skips or changes them; look at the layer's load_own_variables."
+            )
+        held[found] -= 1
 
 
 def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:

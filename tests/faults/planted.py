@@ -71,8 +71,9 @@ def inline(value):
 
 def assert_different_at(layer, result):
     """``layer`` is the first diverging one as both sides call it, or (source, target); None: only behind the last."""
-    expected = (layer, layer) if layer is None or isinstance(layer, str) else layer
-    found = result.to_json()["first_divergence"] or {"source_name": None, "target_name": None}
+    layer = layer or "output"
+    expected = (layer, layer) if isinstance(layer, str) else layer
+    found = result.to_json()["first_divergence"]
     assert (result.verdict, result.exit_code, result.out) == ("different", 1, None)
     assert (found["source_name"], found["target_name"]) == expected
     assert not result.proof.float64.max_rel <= 1e-9

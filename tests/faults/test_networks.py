@@ -95,7 +95,6 @@ def test_unfaithful_loader(plant, tmp_path, framework, loader):
     assert list(tmp_path.glob("a.*")) == []
 
 
-@pytest.mark.xfail(strict=True, reason="what Keras holds after loading is taken for what its file holds")
 @pytest.mark.parametrize("loader", ["skipping", "changing"])
 def test_unfaithful_loader_of_a_keras_source(plant, tmp_path, loader):
     weights = plant(Sheet("torch", "keras"), out=tmp_path / "true.weights.h5").out
@@ -116,7 +115,6 @@ def test_nonfinite_weights_are_never_equivalent(plant, random_file, tmp_path, so
     assert "NaN or Inf in the" in result.proof.float64.reason
 
 
-@pytest.mark.xfail(strict=True, reason="the verdict does not look at `nonfinite`, and both outputs are finite")
 @pytest.mark.parametrize(("framework", "value"), [("paddle", np.nan), ("torch", -np.inf), ("keras", -np.inf)])
 def test_nonfinite_weights_that_a_relu_hides(port, random_file, tmp_path, framework, value):
     """Paddle's relu makes 0 of NaN, every relu makes 0 of -Inf: the outputs are finite and agree."""

@@ -7,19 +7,14 @@ which can name code, is never opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from xframe.checkpoints import hdf5, zips
-from xframe.checkpoints.hdf5 import Dataset, Window
+from xframe.checkpoints.hdf5 import Window
 from xframe.checkpoints.model import Checkpoint
-from xframe.checkpoints.refusals import refusal, shown
+from xframe.checkpoints.refusals import refusal
 
 _WEIGHTS = "model.weights.h5"
-_CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
-_TOP = "top_level_model_weights"
-_MOST_CHUNKS = 10_000
 
 
 class KerasWeights:
@@ -56,82 +51,9 @@ class KerasArchive:
 
 
 def _read(window: Window, name: str) -> Checkpoint:
-    with hdf5.opened(window) as root:
-        legacy = root.get("model_weights", getlink=True) is not None or _has_names(root, "layer_names")
-        found = list(_legacy(window, root) if legacy else _variables(window, root))
-        tensors = {label: hdf5.stored(window, label, dataset.data) for label, dataset in _labelled(found)}
-        kept = {label: tensor for label, tensor in tensors.items() if not label.startswith("optimizer/")}
+    from xframe.checkpoints.hdf5_process import parsed  # noqa: PLC0415 - 15 ms that other formats need not pay
+
+    kind, tensors = parsed(window)
+    kept = {label: tensor for label, tensor in tensors.items() if not label.startswith("optimizer/")}
     notes = (f"left out: {len(tensors) - len(kept)} variables of the optimizer",) if len(kept) < len(tensors) else ()
-    return Checkpoint(path=window.path, format="h5" if legacy else name, tensors=kept, notes=notes)
-
-
-def _labelled(found: list[tuple[str, Dataset]]) -> Iterator[tuple[str, Dataset]]:
-    """Labels where each is one dataset's alone; where layers share a name, every dataset keeps its path in the file."""
-    unique = len({label for label, _ in found}) == len(found)
-    for label, dataset in found:
-        yield (label if unique else "/".join(dataset.path)), dataset
-
-
-def _variables(window: Window, root: Any) -> Iterator[tuple[str, Dataset]]:
-    names: dict[tuple[str, ...], str] = {}
-    for dataset in hdf5.datasets(str(window.path), root):
-        yield "/".join((*_label(window, root, dataset.path[:-2], names), *dataset.path[-2:])), dataset
-
-
-def _label(window: Window, root: Any, path: tuple[str, ...], names: dict[tuple[str, ...], str]) -> tuple[str, ...]:
-    """The group path with layers' own names in place of automatic ones, and without the ``layers`` that hold them."""
-    label: tuple[str, ...] = ()
-    for depth, step in enumerate(path):
-        own = _layer_name(window, root, path[: depth + 1], names) if step not in _CONTAINERS else ""
-        if own and label[-1:] and label[-1] in _CONTAINERS:
-            label = label[:-1]
-        label = (*label, own or step)
-    return label
-
-
-def _layer_name(window: Window, root: Any, path: tuple[str, ...], names: dict[tuple[str, ...], str]) -> str:
-    if path == ("optimizer",):  # its own name would hide what it is
-        return ""
-    if path not in names:
-        group = root
-        for step in path:
-            group = hdf5.child(str(window.path), group, step)
-        said = hdf5.child(str(window.path), group, "vars").attrs.get("name") if "vars" in group else None
-        names[path] = said if isinstance(said, str) else ""
-    return names[path]
-
-
-def _legacy(window: Window, root: Any) -> Iterator[tuple[str, Dataset]]:
-    place = str(window.path)
-    group = hdf5.child(place, root, "model_weights") if "model_weights" in root else root
-    layers = _names(place, group, "layer_names")
-    for layer in [*layers, _TOP] if _TOP in group else layers:
-        for weight in _names(place, hdf5.child(place, group, layer), "weight_names"):
-            node = hdf5.child(place, group, layer)
-            for step in weight.split("/"):
-                node = hdf5.child(place, node, step)
-            yield weight, Dataset((layer, *weight.split("/")), node)
-
-
-def _has_names(group: Any, attribute: str) -> bool:
-    return attribute in group.attrs or f"{attribute}0" in group.attrs
-
-
-def _names(place: str, group: Any, attribute: str) -> list[str]:
-    """A list of names, split over ``<attribute>0``, ``<attribute>1`` … where it is longer than HDF5's 64 KiB allow."""
-    if attribute in group.attrs:
-        return [_text(place, name) for name in group.attrs[attribute]]
-    chunks = []
-    for index in range(_MOST_CHUNKS):
-        if f"{attribute}{index}" not in group.attrs:
-            break
-        chunks += [_text(place, name) for name in group.attrs[f"{attribute}{index}"]]
-    return chunks
-
-
-def _text(place: str, name: object) -> str:
-    if isinstance(name, bytes):
-        return name.decode("utf-8")
-    if isinstance(name, str):
-        return name
-    raise refusal(place, expected="names of text", found=shown(type(name).__name__))
+    return Checkpoint(path=window.path, format="h5" if kind == "legacy" else name, tensors=kept, notes=notes)

@@ -78,7 +78,7 @@ class Npz:
                     f"{spec.name}: expected a dtype of numpy; found {spec.dtype}, which an .npz cannot say. "
                     "Try: write .safetensors instead."
                 )
-            if zips.bad_name(spec.name):
+            if zips.bad_name(f"{spec.name}.npy"):
                 raise UsageError(f"expected a name fit for an archive; found {shown(spec.name)!r}. Try: .safetensors.")
 
 

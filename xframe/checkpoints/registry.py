@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -108,10 +109,10 @@ def _writable(format_name: str) -> Format:
 
 
 def _check_names(tensors: Sequence[Outgoing]) -> None:
-    names = [tensor.spec.name for tensor in tensors]
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise UsageError(f"expected every name once; found again: {', '.join(map(shown, twice))}.")
+    counts = Counter(tensor.spec.name for tensor in tensors)
+    twice = [shown(name) for name, count in counts.items() if count > 1]
+    if twice:
+        raise UsageError(f"expected every name once; found again: {', '.join(twice)}.")
 
 
 def _checked_stat(path: Path) -> os.stat_result:

@@ -10,6 +10,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -82,10 +83,9 @@ def _check_end(path: Path, file: IO[bytes], archive: zipfile.ZipFile) -> None:
     file.seek(-22, 2)
     if archive.comment or file.read(4) != EMPTY_MAGIC:
         raise refusal(path, expected="the file to end with its zip directory", found="a comment or bytes after it")
-    names = [info.filename for info in archive.infolist()]
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise refusal(path, expected="every member once", found=f"{shown(twice)} again")
+    for name, count in Counter(info.filename for info in archive.infolist()).most_common(1):
+        if count > 1:
+            raise refusal(path, expected="every member once", found=f"{shown(name)} again")
 
 
 def _member(path: Path, file: IO[bytes], info: zipfile.ZipInfo) -> Member:
@@ -116,17 +116,26 @@ def _payload_offset(place: str, file: IO[bytes], info: zipfile.ZipInfo) -> int:
     if len(head) != _LOCAL.size or not head.startswith(MAGIC):
         raise refusal(place, expected="a local header", found="none")
     _, _, flags, method, _, _, crc, packed, size, name_length, extra_length = _LOCAL.unpack(head)
-    raw_name = file.read(name_length)
-    agree = (
-        raw_name == info.orig_filename.encode("utf-8" if flags & _UTF8_FLAG else "cp437", "replace")
-        and (flags, method) == (info.flag_bits, info.compress_type)
-        and (flags & _DESCRIPTOR_FLAG or crc == info.CRC)
-        and packed in {info.compress_size, _LONG, 0 if flags & _DESCRIPTOR_FLAG else info.compress_size}
-        and size in {info.file_size, _LONG, 0 if flags & _DESCRIPTOR_FLAG else info.file_size}
-    )
-    if not agree:
+    name, extra = file.read(name_length), file.read(extra_length)
+    found = (flags, method, name, crc, *(_long_sizes(extra) if _LONG in {packed, size} else (size, packed)))
+    encoded = info.orig_filename.encode("utf-8" if flags & _UTF8_FLAG else "cp437", "replace")
+    wanted = (info.flag_bits, info.compress_type, encoded, info.CRC, info.file_size, info.compress_size)
+    # A writer that streams leaves CRC and sizes 0 here, and repeats them in a descriptor after the payload.
+    streamed = flags & _DESCRIPTOR_FLAG and found[3:] == (0, 0, 0)
+    if found[:3] != wanted[:3] or (found != wanted and not streamed):
         raise refusal(place, expected="a local header like the directory's entry", found="another name, size or CRC")
-    return info.header_offset + _LOCAL.size + int(name_length) + int(extra_length)
+    return info.header_offset + len(head) + len(name) + len(extra)
+
+
+def _long_sizes(extra: bytes) -> tuple[int, int]:
+    """Size and packed size out of a local header's zip64 field; it may stand anywhere among the extra fields."""
+    while len(extra) >= _LONG_EXTRA:
+        kind, length = struct.unpack_from("<HH", extra)
+        if (kind, length) == (1, 16):
+            size, packed = struct.unpack_from("<QQ", extra, 4)
+            return size, packed
+        extra = extra[4 + length :]
+    return -1, -1
 
 
 def _check_tiling(path: Path, archive: zipfile.ZipFile, found: list[Member]) -> None:

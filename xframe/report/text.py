@@ -15,6 +15,7 @@ from xframe.report.units import counted, figure, size
 if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert` starts no worker
     from xframe.check import CheckResult
     from xframe.convert import ConvertResult
+    from xframe.divergence import Divergence
     from xframe.doctor import Diagnosis, Finding
     from xframe.plan import PortPlan
     from xframe.verdict import Parity, PortResult, Proof
@@ -75,23 +76,26 @@ def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
     noise = f"{result.plan.source} {figure(proof.noise_source)}, {result.plan.target} {figure(proof.noise_target)}"
     grid.add_row("float32", f32.reason or f"max |a−b| {figure(f32.max_abs)}, relative {figure(f32.max_rel)}")
     grid.add_row("", f"own rounding: {noise}")
+    if proof.fold_rounding is not None:
+        grid.add_row(
+            "folded", f"rounding the folded tensor to its dtype moves the outputs by {figure(proof.fold_rounding)}"
+        )
     if proof.blind:
         grid.add_row("[red]blind[/]", "the outputs are the same for every input, so they prove nothing; try --input")
     for parity in proof.parities:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
-    if (found := proof.divergence) is not None:
-        names = (
-            found.source_name
-            if found.source_name == found.target_name
-            else f"{found.source_name} / {found.target_name}"
-        )
-        how = found.comparison.reason or f"relative {figure(found.comparison.max_rel)}"
-        grid.add_row(
-            "[red]parts at[/]",
-            f"[bold]{escape(names)}[/] ({found.layer.split()[0]}): {how}; every mapped layer before it agrees",
-        )
-    elif not f64:
-        grid.add_row("[red]parts[/]", "behind the last mapped layer: all mapped layers agree")
+    if proof.divergence is not None:
+        grid.add_row("[red]parts at[/]", _divergence(proof.divergence))
+
+
+def _divergence(found: Divergence) -> str:
+    how = found.comparison.reason or f"relative {figure(found.comparison.max_rel)}"
+    if found.layer == "output":
+        return f"[bold]the output[/]: {how}; every mapped layer agrees"
+    names = (
+        found.source_name if found.source_name == found.target_name else f"{found.source_name} / {found.target_name}"
+    )
+    return f"[bold]{escape(names)}[/] ({found.layer.split()[0]}): {how}; every mapped layer before it agrees"
 
 
 def _parity(parity: Parity) -> str:
