@@ -29,11 +29,12 @@ def main() -> None:
         figures = list(port_and_convert(Path(folder), arguments.runs))
         operators = own_operators(Path(folder))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"processes": [asdict(f) for f in figures], "operators": operators}, indent=1))
+        found = {"processes": [asdict(figure) for figure in figures], "operators": operators}
+        arguments.json.write_text(json.dumps(found, indent=1))
 
 
 def port_and_convert(folder: Path, runs: int) -> list[Ratio]:
-    """xframe against the naive script, on a resnet18 .pdparams that Paddle wrote."""
+    """Both commands against the naive script, on a resnet18 .pdparams that Paddle wrote."""
     code = f"import paddle; paddle.save(paddle.vision.models.resnet18().state_dict(), '{SOURCE}')"
     subprocess.run([PYTHON, "-c", code], cwd=folder, check=True, capture_output=True)
     naive = [PYTHON, str(HERE / "naive.py"), SOURCE, "naive.pth"]
@@ -43,7 +44,7 @@ def port_and_convert(folder: Path, runs: int) -> list[Ratio]:
         "port with its full proof / naive script": [XFRAME, "port", *ends, "--weights", SOURCE, "--out", "ported.pth"],
     }
     print(f"resnet18, 46.8 MB, {platform.processor() or platform.machine()}; medians of {runs} runs in turn")
-    print(f"{'xframe / baseline':<44} {'time':>9} {'baseline':>9} {'ratio':>7} {'memory':>10} {'baseline':>10} {'ratio':>7}")
+    print(f"{'xframe / baseline':<44} {'time':>9} {'':>9} {'ratio':>7} {'memory':>10} {'':>10} {'ratio':>7}")
     ratios = []
     for name, command in commands.items():
         ratios.append(versus(name, command, naive, folder, runs))

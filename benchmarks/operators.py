@@ -1,8 +1,11 @@
-"""lenet5_maxavg on own operators beside the framework's layers: seconds of a forward and of a training step, batch 64."""
+"""lenet5_maxavg on own operators beside the framework's layers: seconds a forward and a training step, batch 64."""
+
+from __future__ import annotations
 
 import json
 import statistics
 import time
+from collections.abc import Callable
 
 import paddle
 
@@ -11,23 +14,29 @@ from xframe.zoo.lenet.paddle import lenet5_maxavg, lenet5_maxavg_custom
 RUNS = 15
 
 
-def forward(model, inputs):
+Work = Callable[[paddle.nn.Layer, paddle.Tensor], None]
+
+
+def forward(model: paddle.nn.Layer, inputs: paddle.Tensor) -> None:
+    """Inference."""
     with paddle.no_grad():
         model(inputs)
 
 
-def step(model, inputs):
+def step(model: paddle.nn.Layer, inputs: paddle.Tensor) -> None:
+    """Forward and backward."""
     model(inputs).sum().backward()
     model.clear_gradients()
 
 
-def seconds(work, model, inputs):
+def seconds(work: Work, model: paddle.nn.Layer, inputs: paddle.Tensor) -> float:
+    """How long it takes once."""
     started = time.perf_counter()
     work(model, inputs)
     return time.perf_counter() - started
 
 
-def ratios(work):
+def ratios(work: Work) -> dict[str, float]:
     """Medians of both, taken in turn."""
     inputs = paddle.randn([64, 1, 32, 32])
     models = lenet5_maxavg_custom(), lenet5_maxavg()

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from xframe import checkpoints
-from xframe.port import PortOptions
-from xframe.port import port as carry_out
 from xframe.tensors import digest
 from xframe.workers import Pool
+from xframe.workflows.port import PortOptions
+from xframe.workflows.port import port as carry_out
 
 TESTS = Path(__file__).parent
 NETWORKS = TESTS / "faults"  # where the workers find the package `nets`
@@ -26,18 +26,9 @@ def pool():
             yield pool
 
 
-@pytest.fixture(autouse=True)
-def _exchange_is_emptied(request):
-    """A port of resnet18 leaves 140 MB of exchanged arrays in the pool's folder, which goes when the session ends."""
-    yield
-    if "pool" in request.fixturenames:
-        for file in request.getfixturevalue("pool").folder.glob("*.arrays"):
-            file.unlink()
-
-
 @pytest.fixture
 def port(pool, tmp_path):
-    """``xframe.port.port`` in the session's workers; writes into the test's own folder, as .npz unless told."""
+    """``xframe.port`` in the session's workers; writes into the test's own folder, as .npz unless told."""
 
     def run(model, source, target, **options):
         options = {"out": tmp_path / "ported.npz", **options}

@@ -99,7 +99,7 @@ def test_the_check_can_fail(tmp_path, framework):
 
 def test_the_check_sees_an_import_deep_in_a_command(tmp_path):
     (tmp_path / "torch.py").touch()
-    code = "import xframe.listing as l\nreal = l.models\ndef models():\n    import torch\n    return real()\n"
+    code = "import xframe.workflows.listing as l\nreal = l.models\ndef models():\n    import torch\n    return real()\n"
     code += "l.models = models\n"
     assert frameworks_after(code + COMMAND.format(words=["list"]), tmp_path) == {"torch"}
 

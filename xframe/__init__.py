@@ -1,1 +1,56 @@
-"""Move weights between Paddle, PyTorch and Keras, and prove that nothing changed."""
+"""Move weights between Paddle, PyTorch and Keras, and prove that nothing changed.
+
+>>> import xframe
+>>> xframe.port("resnet18", "paddle", "torch").verdict  # doctest: +SKIP
+'equivalent'
+
+The names load what they need when they are first used: ``import xframe`` loads no numpy, and no framework ever.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from xframe._version import __version__
+
+if TYPE_CHECKING:
+    from xframe.checkpoints import read
+    from xframe.errors import XframeError
+    from xframe.mapping import load_table
+    from xframe.proving.comparison import Comparison, Tolerance, compare
+    from xframe.proving.verdict import PortResult
+    from xframe.workers import Pool
+    from xframe.workflows.check import check
+    from xframe.workflows.convert import convert
+    from xframe.workflows.port import PortOptions, port
+
+__all__ = [
+    "Comparison", "Pool", "PortOptions", "PortResult", "Tolerance", "XframeError", "__version__",
+    "check", "compare", "convert", "load_table", "port", "read",
+]  # fmt: skip
+
+_HOMES = {
+    "Comparison": "proving.comparison",
+    "Pool": "workers",
+    "PortOptions": "workflows.port",
+    "PortResult": "proving.verdict",
+    "Tolerance": "proving.comparison",
+    "XframeError": "errors",
+    "check": "workflows.check",
+    "compare": "proving.comparison",
+    "convert": "workflows.convert",
+    "load_table": "mapping",
+    "port": "workflows.port",
+    "read": "checkpoints",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xframe' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"xframe.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

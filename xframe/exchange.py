@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from xframe.tensors import STORAGE, Array, Extent
 ALIGNMENT = 64
 Message = tuple[str, int, tuple[int, ...], str, tuple[int, ...]]
 _counter = itertools.count()
-_mapped: WeakValueDictionary[tuple[Any, ...], Array] = WeakValueDictionary()  # files of which an array is in use
 
 
 def put(folder: Path, owner: str, arrays: Iterable[tuple[str, Array, str]]) -> list[tuple[str, Message]]:
@@ -30,9 +28,8 @@ def put(folder: Path, owner: str, arrays: Iterable[tuple[str, Array, str]]) -> l
             _check(name, array, dtype)
             file.write(bytes(-file.tell() % ALIGNMENT))
             placed.append((name, Extent.dense(path, file.tell(), array.shape, dtype).to_message()))
-            dense: Any = (
-                np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            )  # Any: a buffer, though its type hides it
+            # Any: it is a buffer, though its type hides it
+            dense: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
             file.write(dense)
     return placed
 
@@ -45,22 +42,5 @@ def _check(name: str, array: Array, dtype: str) -> None:
 
 
 def get(message: Any) -> Array:
-    """A read-only view of the array that ``put`` placed. numpy raises for one that lies outside its file.
-
-    All arrays of a file share one mapping of it: each mapping holds a file descriptor, and models have more tensors
-    than a process may have descriptors.
-    """
-    extent = Extent.from_message(message)
-    storage = STORAGE[extent.dtype]
-    if 0 in extent.shape:
-        return np.empty(extent.shape, storage)
-    return np.ndarray(extent.shape, storage, _map(extent.path), extent.offset, extent.strides)
-
-
-def _map(path: Path) -> Array:
-    status = path.stat()
-    key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    whole = _mapped.get(key)
-    if whole is None:
-        whole = _mapped[key] = np.memmap(path, np.uint8, "r")
-    return whole
+    """A read-only view of the array that ``put`` placed. Raises ValueError for one that lies outside its file."""
+    return Extent.from_message(message).map()

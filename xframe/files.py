@@ -8,7 +8,7 @@ from xframe import checkpoints
 from xframe.checkpoints.model import Checkpoint
 from xframe.errors import UsageError
 from xframe.mapping import Implementation
-from xframe.plan import Values
+from xframe.planning import Values
 
 KERAS_ONLY = (".weights.h5", ".keras")  # which variable is which, only a built Keras model knows
 

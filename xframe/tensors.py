@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,14 +85,17 @@ class Extent:
         return self.offset + last + STORAGE[self.dtype].itemsize
 
     def map(self) -> Array:
-        """The tensor as a read-only view of the file, in the storage dtype; no byte is read before it is used."""
+        """The tensor as a read-only view of the file, in the storage dtype; no byte is read before it is used.
+
+        Raises ValueError for an extent that lies outside its file.
+        """
         storage = STORAGE[self.dtype]
         if 0 in self.shape:
             return np.empty(self.shape, storage)
-        if self.offset < 0 or min(self.strides, default=0) < 0 or self.end > self.path.stat().st_size:
+        whole = _mapped_whole(self.path)
+        if self.offset < 0 or min(self.strides, default=0) < 0 or self.end > whole.size:
             raise ValueError(f"{self.path}: bytes {self.offset}..{self.end} lie outside the file")
-        mapped = np.memmap(self.path, np.uint8, "r", self.offset, (self.end - self.offset,))
-        return np.ndarray(self.shape, storage, mapped, 0, self.strides)
+        return np.ndarray(self.shape, storage, whole, self.offset, self.strides)
 
     def to_message(self) -> tuple[str, int, tuple[int, ...], str, tuple[int, ...]]:
         """The extent as plain values, for a message to another process."""
@@ -101,6 +105,20 @@ class Extent:
     def from_message(cls, message: tuple[str, int, tuple[int, ...], str, tuple[int, ...]]) -> Extent:
         path, offset, shape, dtype, strides = message
         return cls(Path(path), offset, tuple(shape), dtype, tuple(strides))
+
+
+# All tensors of a file share one mapping of it: each mapping holds a file descriptor, and models have more tensors than
+# a process may have descriptors. A mapping goes when its last tensor does.
+_mapped: WeakValueDictionary[tuple[Any, ...], Array] = WeakValueDictionary()
+
+
+def _mapped_whole(path: Path) -> Array:
+    status = path.stat()
+    key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+    whole = _mapped.get(key)
+    if whole is None:
+        whole = _mapped[key] = np.memmap(path, np.uint8, "r")
+    return whole
 
 
 def digest(array: Array) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from xframe.mapping import load_table
-from xframe.sides import Side
+from xframe.proving.sides import Side
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 TRAINED = FIXTURES / "lenet5_maxavg_digits.pdparams"

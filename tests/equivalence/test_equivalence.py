@@ -5,8 +5,8 @@ from itertools import permutations
 import pytest
 
 from xframe.mapping import load_table
-from xframe.port import PortOptions
-from xframe.port import port as carry_out
+from xframe.workflows.port import PortOptions
+from xframe.workflows.port import port as carry_out
 
 TABLES = ("lenet5_maxavg", "resnet18")
 STAYS = ("paddle", "paddle/custom")  # of the custom resnet18, this pair is in the fast slice

@@ -10,8 +10,8 @@ from sessions import build, children
 
 from xframe import exchange
 from xframe.errors import ModelError, UsageError
-from xframe.port import PortOptions, port
 from xframe.workers import Pool, Settings, process, worker
+from xframe.workflows.port import PortOptions, port
 
 
 def test_workers_start_side_by_side(session, monkeypatch, tmp_path):

@@ -17,8 +17,8 @@ from xframe.errors import UsageError
 @guarded
 def list_(json_: Json = False, debug: Debug = False) -> None:  # noqa: ARG001
     """The architectures that xframe knows, and their implementations."""
-    from xframe.listing import models
     from xframe.report.tables import render_models
+    from xframe.workflows.listing import models
 
     found = models()
     if json_:
@@ -38,9 +38,9 @@ def show(
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
     """The mapping table: layers across implementations, or every tensor of one port: shapes, rearrangement, fill."""
-    from xframe.listing import tensor_rows
     from xframe.mapping import load_table
     from xframe.report.tables import render_layers, render_plan
+    from xframe.workflows.listing import tensor_rows
 
     table = load_table(model, table_options(set_))
     if source is None or target is None:
@@ -91,10 +91,10 @@ def check(
     """Validate mapping tables: every problem at once, each with its place in the file."""
     from contextlib import ExitStack
 
-    from xframe.check import check as examine
     from xframe.mapping import table_names
     from xframe.report import render_check
     from xframe.workers import Pool
+    from xframe.workflows.check import check as examine
 
     with ExitStack() as stack, progress_on_stderr(quiet=json_) as progress:
         pool = stack.enter_context(Pool()) if build else None
@@ -119,9 +119,9 @@ def inspect(
 ) -> None:
     """Tensors, shapes, dtypes, sizes and digests of a weight file. Nothing in it is executed, no framework imported."""
     from xframe import checkpoints
-    from xframe.listing import checkpoint_json, owner
-    from xframe.listing import digests as digests_of
     from xframe.report.tables import render_checkpoint
+    from xframe.workflows.listing import checkpoint_json, owner
+    from xframe.workflows.listing import digests as digests_of
 
     checkpoint = checkpoints.read(file)
     found = digests_of(checkpoint) if digests else {}
@@ -144,8 +144,9 @@ def doctor(
 
     Exit code 3 if a framework that you name is missing.
     """
-    from xframe.doctor import FRAMEWORKS, examine
     from xframe.report import render_diagnosis
+    from xframe.workers import FRAMEWORKS
+    from xframe.workflows.doctor import examine
 
     unknown = [name for name in frameworks or [] if name not in FRAMEWORKS]
     if unknown:

@@ -48,9 +48,9 @@ def port(
 
     [dim]xframe port resnet18 paddle torch --weights mine.pdparams --out mine.pth[/]
     """
-    from xframe.compare import Tolerance
-    from xframe.port import PortOptions
-    from xframe.port import port as carry_out
+    from xframe.proving.comparison import Tolerance
+    from xframe.workflows.port import PortOptions
+    from xframe.workflows.port import port as carry_out
 
     options = PortOptions(
         weights=weights, out=out, seed=seed, dtype=dtype, tolerance=Tolerance(atol=atol, rtol=rtol), verify=verify,
@@ -87,7 +87,7 @@ def convert(
 
     [dim]xframe convert resnet18 paddle torch mine.pdparams mine.pth[/]
     """
-    from xframe.convert import convert as carry_out
+    from xframe.workflows.convert import convert as carry_out
 
     with progress_on_stderr(quiet=quiet or json_) as progress:
         result = carry_out(

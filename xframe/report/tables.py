@@ -14,8 +14,8 @@ from xframe.report.units import counted, shape, size
 
 if TYPE_CHECKING:
     from xframe.checkpoints.model import Checkpoint
-    from xframe.listing import Listed, TensorRow
     from xframe.mapping import Table
+    from xframe.workflows.listing import Listed, TensorRow
 
 
 def _grid(*headings: str) -> Grid:

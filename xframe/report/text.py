@@ -13,12 +13,12 @@ from xframe.dtypes import Loss
 from xframe.report.units import counted, figure, size
 
 if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert` starts no worker
-    from xframe.check import CheckResult
-    from xframe.convert import ConvertResult
-    from xframe.divergence import Divergence
-    from xframe.doctor import Diagnosis, Finding
-    from xframe.plan import PortPlan
-    from xframe.verdict import Parity, PortResult, Proof
+    from xframe.planning import PortPlan
+    from xframe.proving.divergence import Divergence
+    from xframe.proving.verdict import Parity, PortResult, Proof
+    from xframe.workflows.check import CheckResult
+    from xframe.workflows.convert import ConvertResult
+    from xframe.workflows.doctor import Diagnosis, Finding
 
 _COLOURS = {"equivalent": "bold green", "different": "bold red"}
 

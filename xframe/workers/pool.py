@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from xframe import exchange
 from xframe.errors import OutputError
+from xframe.tensors import Array
 from xframe.workers.guard import Guard
 from xframe.workers.settings import Settings, load_settings
 from xframe.workers.worker import Worker
@@ -60,6 +64,25 @@ class Pool:
         """The worker of ``framework``; one whose interpreter does not start says so when it is asked for anything."""
         self.start(framework)
         return self._workers[framework]
+
+    def put(self, owner: str, arrays: Iterable[tuple[str, Array, str]]) -> list[tuple[str, exchange.Message]]:
+        """Place ``(name, stored array, dtype)`` where a worker can map them. Raises OutputError for a full disk."""
+        try:
+            return exchange.put(self.folder, owner, arrays)
+        except OSError as error:
+            raise OutputError(
+                f"The session's arrays cannot be written to {self.folder}: {error}. Try: TMPDIR=<a folder with space>."
+            ) from error
+
+    @contextmanager
+    def scratch(self) -> Iterator[None]:
+        """What is exchanged meanwhile is removed at the end; arrays that are still mapped stay readable."""
+        before = set(self.folder.iterdir())
+        try:
+            yield
+        finally:
+            for path in set(self.folder.glob("*.arrays")) - before:
+                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End every worker and remove the session's folder. The guard goes last: it finishes what is interrupted."""

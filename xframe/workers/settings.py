@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from xframe.errors import UsageError
-from xframe.suggest import nearest
+from xframe.planning.suggest import nearest
 
 FILE = "xframe.toml"
 TIMEOUT = 600.0
 _VARIABLE = "XFRAME_PYTHON_"
-_FRAMEWORKS = sorted({path.stem for path in Path(__file__).parents[1].glob("frameworks/*.py")} - {"__init__", "server"})
+FRAMEWORKS = sorted({path.stem for path in Path(__file__).parents[1].glob("frameworks/*.py")} - {"__init__", "server"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +97,9 @@ def _environment_pythons() -> Iterator[tuple[str, str]]:
 
 
 def _check_framework(place: str, name: str) -> None:
-    if name not in _FRAMEWORKS:
-        near = nearest(name, _FRAMEWORKS)
-        hint = f"Did you mean {near}?" if near else f"Known: {', '.join(_FRAMEWORKS)}."
+    if name not in FRAMEWORKS:
+        near = nearest(name, FRAMEWORKS)
+        hint = f"Did you mean {near}?" if near else f"Known: {', '.join(FRAMEWORKS)}."
         raise UsageError(f"{place} names a framework that xframe does not know: '{name}'. {hint}")
 
 

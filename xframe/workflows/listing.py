@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from xframe.checkpoints.model import Checkpoint
-from xframe.identify import identify, spoken
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Table, load_table, table_names
+from xframe.planning import identify, spoken
 from xframe.tensors import digest
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from xframe.errors import FrameworkMissing, LayoutError, ModelError, Problem, TableError
 from xframe.layouts import AxisPattern
 from xframe.mapping import Entry, Table, load_table
-from xframe.sides import Side
+from xframe.planning.suggest import nearest
+from xframe.proving.sides import Side
 from xframe.stopwatch import Progress, silent
-from xframe.suggest import nearest
 from xframe.tensors import TensorSpec
 from xframe.workers import Pool
 

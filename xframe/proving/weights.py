@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from xframe import checkpoints, exchange
+from xframe import checkpoints
 from xframe.checkpoints.model import Checkpoint, StoredTensor
 from xframe.errors import ModelError
 from xframe.files import reader
 from xframe.mapping import Entry
-from xframe.plan import PortPlan, computed, outgoing
-from xframe.probe import random_weights
-from xframe.sides import Side
+from xframe.planning import PortPlan, computed, outgoing
+from xframe.proving.probe import random_weights
+from xframe.proving.sides import Side
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec, digest
 from xframe.workers import Pool
 
@@ -47,9 +47,7 @@ def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
     """Random weights for every tensor of the built source."""
     specs = side.specs
     drawn = random_weights(side.table, side.implementation.name, specs, seed)
-    extents = {
-        name: (specs[name], Extent.from_message(place)) for name, place in exchange.put(pool.folder, "random", drawn)
-    }
+    extents = {name: (specs[name], Extent.from_message(place)) for name, place in pool.put("random", drawn)}
     return Checkpoint(path=Path(f"random weights, seed {seed}"), format="random", tensors=_stored(extents))
 
 
@@ -80,5 +78,5 @@ def write_target(plan: PortPlan, checkpoint: Checkpoint, path: Path, side: Side 
         checkpoints.encode(path, checkpoints.format_of(path), list(outgoing(plan, values)))
         return
     arrays = ((step.target.name, computed(step, values), step.target.dtype) for step in plan.steps)
-    side.load(exchange.put(pool.folder, "writer", arrays)).result()
+    side.load(pool.put("writer", arrays)).result()
     side.save_file(path)

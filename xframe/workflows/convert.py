@@ -12,7 +12,7 @@ from xframe.checkpoints.model import Checkpoint
 from xframe.dtypes import Loss, check_float
 from xframe.files import check_output, framework_writes, partial_ending, reader
 from xframe.mapping import Implementation, Option, Table, load_table
-from xframe.plan import PortPlan, conversion_loss, make_plan, outgoing
+from xframe.planning import PortPlan, conversion_loss, make_plan, outgoing
 from xframe.stopwatch import Progress, Stopwatch, silent
 
 
@@ -93,8 +93,8 @@ class _Conversion:
 
     def through_keras(self) -> ConvertResult:
         """The same, with a Keras worker for the end whose format only a built model understands."""
-        from xframe.sides import Side  # noqa: PLC0415 - the other formats need no worker, and do not wait for one
-        from xframe.weights import through_model, write_target  # noqa: PLC0415
+        from xframe.proving.sides import Side  # noqa: PLC0415 - the other formats need no worker, and do not wait for one
+        from xframe.proving.weights import through_model, write_target  # noqa: PLC0415
         from xframe.workers import Pool  # noqa: PLC0415
 
         here, there = self.ends

@@ -12,19 +12,19 @@ from pathlib import Path
 
 from xframe import checkpoints
 from xframe.checkpoints.model import Checkpoint
-from xframe.compare import Tolerance
 from xframe.dtypes import check_float, is_finite
 from xframe.errors import UsageError
 from xframe.files import check_output, framework_writes, partial_ending, reader
 from xframe.mapping import Implementation, Option, Table, load_table
-from xframe.plan import PortPlan, conversion_loss, make_plan
-from xframe.probe import random_input, read_input
-from xframe.proof import Runs, load_exact, load_source, load_target, prove
-from xframe.sides import Side
+from xframe.planning import PortPlan, conversion_loss, make_plan
+from xframe.proving.comparison import Tolerance
+from xframe.proving.probe import random_input, read_input
+from xframe.proving.proof import Runs, load_exact, load_source, load_target, prove
+from xframe.proving.sides import Side
+from xframe.proving.verdict import PortResult, Proof
+from xframe.proving.weights import at_random, through_model, write_target
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array, TensorSpec
-from xframe.verdict import PortResult, Proof
-from xframe.weights import at_random, through_model, write_target
 from xframe.workers import Pool
 
 
@@ -77,6 +77,7 @@ def port(
     with ExitStack() as stack:
         workers = pool or stack.enter_context(Pool())
         workers.start(ends[0].framework.name, ends[1].framework.name)
+        stack.enter_context(workers.scratch())
         return _Port(table, ends, options, out, workers, Stopwatch(progress)).carry_out()
 
 

@@ -94,7 +94,7 @@ class Side:
     def _place(self, probe: Array) -> exchange.Message:
         if id(probe) not in self._inputs:
             native = self.native(probe)
-            placed = exchange.put(self._pool.folder, f"input-{self._handle}", [("", native, native.dtype.name)])
+            placed = self._pool.put(f"input-{self._handle}", [("", native, native.dtype.name)])
             self._inputs[id(probe)] = placed[0][1]
         return self._inputs[id(probe)]
 
@@ -121,4 +121,4 @@ def place_checkpoint(
         else:
             copied.append((name, convert(tensor.array(), own, wanted)[0], wanted))
     copied.extend((name, array, array.dtype.name) for name, array in extra.items())
-    return placed + exchange.put(pool.folder, "checkpoint", copied)
+    return placed + pool.put("checkpoint", copied)

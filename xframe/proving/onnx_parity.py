@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from xframe import exchange
-from xframe.compare import Tolerance, compare_all
-from xframe.sides import Side
+from xframe.proving.comparison import Tolerance, compare_all
+from xframe.proving.sides import Side
+from xframe.proving.verdict import Parity
 from xframe.tensors import Array
-from xframe.verdict import Parity
 from xframe.workers import Pool
 
 # onnxruntime fuses and reorders, so its float32 rounding is its own: of the size of the model's, but not the same. Ten
@@ -31,7 +31,7 @@ def export_parity(pool: Pool, side: Side, probe: Array, float64: Sequence[Array]
     runtime = pool["onnx"]
     runtime.call("open", handle=path.name, path=str(path))
     native = side.native(probe)
-    ((_, place),) = exchange.put(pool.folder, "onnx-input", [("", native, native.dtype.name)])
+    ((_, place),) = pool.put("onnx-input", [("", native, native.dtype.name)])
     result = runtime.call("run", handle=path.name, inputs=place, dtype="float32", taps=[])
     outputs = [side.channels_first(exchange.get(message)) for _, message in result["outputs"]]
     bound = _bound(float64, noise)

@@ -5,7 +5,7 @@ import pytest
 
 from xframe.errors import PlanError
 from xframe.mapping import load_table
-from xframe.plan import computed, make_plan, outgoing
+from xframe.planning import computed, make_plan, outgoing
 from xframe.tensors import TensorSpec
 
 

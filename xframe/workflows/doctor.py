@@ -9,9 +9,7 @@ from typing import Any
 
 from xframe._version import __version__
 from xframe.errors import WorkerError
-from xframe.workers import Pool
-
-FRAMEWORKS = ("paddle", "torch", "keras", "onnx")
+from xframe.workers import FRAMEWORKS, Pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xframe.compare import Comparison, finite_or_none
-from xframe.divergence import Divergence
 from xframe.dtypes import Loss
-from xframe.plan import PortPlan
+from xframe.planning import PortPlan
+from xframe.proving.comparison import Comparison, finite_or_none
+from xframe.proving.divergence import Divergence
 
 EQUIVALENT, DIFFERENT, UNPROVEN, UNVERIFIED = "equivalent", "different", "unproven", "unverified"
 

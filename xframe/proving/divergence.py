@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from xframe.compare import Comparison, Tolerance, compare
-from xframe.sides import Side
+from xframe.proving.comparison import Comparison, Tolerance, compare
+from xframe.proving.sides import Side
 from xframe.tensors import Array
 
 

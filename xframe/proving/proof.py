@@ -9,16 +9,16 @@ import numpy as np
 
 from xframe import checkpoints, exchange
 from xframe.checkpoints.model import Checkpoint
-from xframe.compare import Comparison, Tolerance, compare_all, same_bits
-from xframe.divergence import Divergence, first_divergence
 from xframe.errors import ModelError
 from xframe.files import framework_loads, reader
-from xframe.onnx_parity import export_parity
-from xframe.plan import PortPlan, computed
-from xframe.sides import Outputs, Side, place_checkpoint
+from xframe.planning import PortPlan, computed
+from xframe.proving.comparison import Comparison, Tolerance, compare_all, same_bits
+from xframe.proving.divergence import Divergence, first_divergence
+from xframe.proving.onnx_parity import export_parity
+from xframe.proving.sides import Outputs, Side, place_checkpoint
+from xframe.proving.verdict import Parity, Proof
+from xframe.proving.weights import left_out
 from xframe.tensors import Array, Extent
-from xframe.verdict import Parity, Proof
-from xframe.weights import left_out
 from xframe.workers import Pool
 
 Pending = Callable[[], Outputs]
@@ -94,7 +94,7 @@ def load_exact(side: Side, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -
     """Set a float64 model of the target with every tensor as computed, before any rounding to the file's dtype."""
     values = reader(checkpoint)
     arrays = ((step.target.name, computed(step, values), step.target.dtype) for step in plan.steps)
-    side.load(exchange.put(pool.folder, "exact", arrays)).result()
+    side.load(pool.put("exact", arrays)).result()
 
 
 def prove(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, *, onnx: Pool | None) -> Proof:

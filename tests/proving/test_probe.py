@@ -5,7 +5,7 @@ import pytest
 
 from xframe.errors import UsageError
 from xframe.mapping import load_table
-from xframe.probe import random_input, random_weights, read_input
+from xframe.proving.probe import random_input, random_weights, read_input
 from xframe.tensors import TensorSpec
 
 

@@ -1,0 +1,1 @@
+"""The workflows, one file each: what a command does, as a function that returns a result."""
