@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sessions import SITE, descriptors
 
-from xframe import exchange
+from xframe import exchange, tensors
 from xframe.tensors import STORAGE, Extent
 
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
@@ -110,9 +110,9 @@ def test_more_tensors_than_descriptors(tmp_path):
 def test_a_mapping_ends_with_its_arrays(tmp_path):
     ((_, message),) = exchange.put(tmp_path, "test", [("a", np.zeros(3), "float64")])
     array = exchange.get(message)
-    assert len(exchange._mapped) == 1
+    assert len(tensors._mapped) == 1
     del array
-    assert len(exchange._mapped) == 0
+    assert len(tensors._mapped) == 0
 
 
 def test_the_exchange_needs_numpy_alone():

@@ -1,5 +1,7 @@
 """The command line: parse, call, render. What it prints on stdout is the result; everything else goes to stderr."""
 
+import signal
+
 from xframe.cli import move  # isort: skip - the order in which the help lists the commands
 from xframe.cli import look
 from xframe.cli.app import app
@@ -8,5 +10,6 @@ __all__ = ["app", "look", "main", "move"]
 
 
 def main() -> None:
-    """The entry point of the `xframe` command."""
+    """The entry point of the `xframe` command. SIGTERM ends it as Ctrl-C does: with nothing half written."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

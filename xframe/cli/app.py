@@ -11,8 +11,8 @@ from xframe._version import __version__
 app = typer.Typer(
     name="xframe",
     help="Move weights between Paddle, PyTorch and Keras, and prove that nothing changed.",
-    epilog="Exit codes: 0 equivalent, or done · 1 different · 2 refused: bad input, table or usage · 3 a framework is "
-    "missing or its worker died.",
+    epilog="Exit codes: 0 equivalent, or done · 1 different, or unproven · 2 refused: bad input, table or usage · "
+    "3 a framework is missing or its worker died.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",

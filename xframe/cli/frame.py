@@ -72,7 +72,13 @@ def display(renderable: Any) -> None:
     """A result for people, on stdout."""
     from xframe.report.text import console
 
-    console().print(renderable)
+    out = console()
+    if out.is_terminal:
+        out.print(renderable)
+        return
+    with out.capture() as captured:
+        out.print(renderable)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 @contextmanager

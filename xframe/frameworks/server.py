@@ -23,8 +23,11 @@ _WORDS = 2000  # characters of an error's message that travel
 _TRACE = 20000  # of its traceback, from the end
 
 
-def serve(channel: Any, framework: str, folder: str) -> None:
-    """Import ``framework``, say so, then answer requests ``(command, arguments)`` with ``(status, result)``."""
+def serve(channel: Any, framework: str, folder: str, paths: list[str]) -> None:
+    """Import ``framework``, say so, then answer requests ``(command, arguments)`` with ``(status, result)``.
+
+    The user's own folders, ``paths``, are looked into only from then on: a ``torch.py`` in one is not the framework.
+    """
     started = time.perf_counter()
     try:
         adapter = importlib.import_module(f"xframe.frameworks.{framework}").framework
@@ -33,6 +36,8 @@ def serve(channel: Any, framework: str, folder: str) -> None:
         return
     faulthandler.disable()
     faulthandler.enable(2, all_threads=False)  # again: a framework may have put its own handlers in place
+    place = _before_packages()
+    sys.path[place:place] = paths
     service = Service(adapter, framework, Path(folder))
     seconds = time.perf_counter() - started
     channel.send(
@@ -40,6 +45,12 @@ def serve(channel: Any, framework: str, folder: str) -> None:
     )
     for command, arguments in channel:
         reply(channel, _answer(service, command, arguments))
+
+
+def _before_packages() -> int:
+    """Where a user's folder stands in ``sys.path``: behind the standard library, before what was installed."""
+    installed = (index for index, entry in enumerate(sys.path) if entry.endswith(("site-packages", "dist-packages")))
+    return next(installed, len(sys.path))
 
 
 def _answer(service: Service, command: str, arguments: Mapping[str, Any]) -> Reply:

@@ -44,7 +44,8 @@ def find_table(model: str) -> Path:
         return path
     if model in table_names():
         return tables_folder() / f"{model}.toml"
-    near = difflib.get_close_matches(model, table_names(), n=3, cutoff=0.4)
+    begun = [name for name in table_names() if model and name.startswith(model)]
+    near = begun or difflib.get_close_matches(model, table_names(), n=3, cutoff=0.6)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(table_names())}."
     raise UsageError(f"Unknown model '{model}'. {hint} A table of your own is given as a path: ./{model}.toml.")
 
@@ -168,12 +169,9 @@ def _entry_problems(table: Table) -> Iterator[Problem]:
             if implementation in entry.names:
                 users[entry.names[implementation].name].append(entry.layer.place)
         for name, places in users.items():
-            if len(places) > 1:
-                yield Problem(
-                    kind="table",
-                    tensor=places[-1],
-                    detail=f"'{name}' is used twice in the column '{implementation}', first at {places[0]}",
-                )
+            if len(set(places)) > 1:  # within one row it is told already: its pattern leaves a variable out
+                detail = f"'{name}' is used twice in the column '{implementation}', first at {places[0]}"
+                yield Problem(kind="table", tensor=places[-1], detail=detail)
     for entry in table.entries:
         lacking = [name for name in table.implementations if name not in entry.names]
         if lacking and entry.fill is None:

@@ -79,20 +79,15 @@ def _combinations(loops: Mapping[str, list[str]]) -> Iterator[Variables]:
 
 def _check_cells(section: Section, cells: Mapping[str, str], loops: Mapping[str, list[str]]) -> None:
     """Every cell must use every variable of its row, and no other: else two layers would share a name."""
+    several = {variable for variable, values in loops.items() if len(values) > 1}
     for implementation, cell in cells.items():
         used = set(_VARIABLE.findall(cell))
-        for unknown in sorted(used - loops.keys()):
-            known = ", ".join(loops) or "none"
-            section.problem(
-                f"the pattern '{cell}' does not expand: no variable '{unknown}'",
-                implementation,
-                suggestion=f"known: {known}",
-            )
-        for unused in sorted(loops.keys() - used if cell else ()):
-            if len(loops[unused]) > 1:
-                section.problem(
-                    f"the pattern '{cell}' leaves out '{unused}', so several layers share one name", implementation
-                )
+        if unknown := sorted(used - loops.keys()):
+            detail = f"the pattern '{cell}' does not expand: no variable '{unknown[0]}'"
+            section.problem(detail, implementation, suggestion=f"known: {', '.join(loops) or 'none'}")
+        elif cell and (left_out := sorted(several - used)):
+            detail = f"the pattern '{cell}' leaves out '{left_out[0]}', so several layers share one name"
+            section.problem(detail, implementation)
 
 
 def _check_kind(section: Section, kind: Kind, roles: frozenset[str], axes: Mapping[str, Any]) -> None:

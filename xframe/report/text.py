@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert`
     from xframe.workflows.convert import ConvertResult
     from xframe.workflows.doctor import Diagnosis, Finding
 
+_UNBOUNDED = 10_000  # columns; a pipe has no width
 _COLOURS = {"equivalent": "bold green", "different": "bold red"}
 
 
@@ -170,5 +171,5 @@ def _found(finding: Finding) -> str:
 
 def console(*, stderr: bool = False) -> Console:
     """A console that never cuts a name when its output goes into a file or a pipe."""
-    found = Console(stderr=stderr, highlight=False, soft_wrap=False)
-    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=200)
+    found = Console(stderr=stderr, highlight=False)
+    return found if found.is_terminal else Console(stderr=stderr, highlight=False, width=_UNBOUNDED)

@@ -29,12 +29,12 @@ def redirect(log: str) -> None:
     faulthandler.register(DUMP_SIGNAL, 2, all_threads=False)
 
 
-def expose(package: str, paths: list[str]) -> None:
-    """Make ``xframe`` importable without running its ``__init__``, and the user's own folders after all else."""
+def expose(package: str) -> None:
+    """Make ``xframe`` importable without running its ``__init__``."""
     module = types.ModuleType("xframe")
     module.__path__ = [package]
     sys.modules["xframe"] = module
-    sys.path = [entry for entry in sys.path if entry] + paths
+    sys.path = [entry for entry in sys.path if entry]
     if os.environ.get(SAFE_PATH) == OURS:
         del os.environ[SAFE_PATH]  # the user's own processes start as ever
 
@@ -44,7 +44,7 @@ def run(channel: Any) -> None:
     settings = channel.receive()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a worker ends
     redirect(settings["log"])
-    expose(settings["package"], settings["paths"])
+    expose(settings["package"])
     if sys.version_info < OLDEST:
         channel.send(
             ("missing", f"{sys.executable} is Python {sys.version.split()[0]}, and xframe needs 3.11 or newer")
@@ -55,7 +55,7 @@ def run(channel: Any) -> None:
     except ImportError as error:
         channel.send(("missing", f"{error} (interpreter {sys.executable})"))
         return
-    serve(channel, settings["framework"], settings["folder"])
+    serve(channel, settings["framework"], settings["folder"], settings["paths"])
 
 
 def leave(error: SystemExit) -> None:

@@ -110,7 +110,7 @@ class Process:
 
     def _why(self, error: Exception) -> str:
         if self.late:
-            return f"no answer within {self.seconds:g} s"
+            return f"no answer within {self.seconds:g} s; XFRAME_TIMEOUT=<seconds> allows more"
         if isinstance(error, AssertionError):
             return "what it answers is not Python's"
         return f"{self.cause()}. {self.last_words()}"

@@ -56,7 +56,7 @@ def check(model: str, *, pool: Pool | None = None, progress: Progress = silent) 
         progress(f"building {table.name} in {side.implementation.name}")
         problems.extend(_against_model(side, unbuilt))
     return CheckResult(
-        name=table.name,
+        name=model,
         layers=len(table.layers),
         implementations=tuple(table.implementations),
         problems=tuple(problems),
