@@ -8,10 +8,10 @@ port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow" -q
+	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist loadgroup
 
 test-all: .venv/ready
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks

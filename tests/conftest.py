@@ -14,6 +14,7 @@ from xframe.workflows.port import PortOptions
 from xframe.workflows.port import port as carry_out
 
 TESTS = Path(__file__).parent
+SHARED = ("checkpoints", "zoo")
 NETWORKS = TESTS / "faults"  # where the workers find the package `nets`
 
 
@@ -57,6 +58,14 @@ def digests():
         return {name: (held.spec.shape, held.spec.dtype, digest(held.array())) for name, held in tensors.items()}
 
     return of
+
+
+def pytest_collection_modifyitems(items):
+    """With xdist, a folder whose tests share a costly fixture stays in one process."""
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in SHARED:
+            item.add_marker(pytest.mark.xdist_group(folder))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -1,0 +1,114 @@
+"""Whatever dtypes, shapes and names: what is written is what is read, to the bit; and pickle reads our pickles too."""
+
+import io
+import pickle
+
+import numpy as np
+import pytest
+from conftest import UNKNOWN_TO, array_of, outgoing
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from xframe import checkpoints
+from xframe.errors import UsageError
+from xframe.tensors import STORAGE, TensorSpec
+
+FORMATS = [".pth", ".pdparams", ".safetensors", ".npz"]
+EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+letters = st.characters(exclude_categories=["Cs"], exclude_characters="\\\0")
+names = st.text(letters, min_size=1, max_size=12).filter(lambda name: name.strip("./") and ".." not in name)
+shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)
+
+
+def specs(extension):
+    dtypes = st.sampled_from([dtype for dtype in STORAGE if dtype not in UNKNOWN_TO[extension]])
+    return st.lists(st.builds(TensorSpec, names, shapes, dtypes), max_size=5, unique_by=lambda spec: spec.name)
+
+
+def plain_for_archives(name):
+    return not name.startswith("/")
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+@EXAMPLES
+@given(data=st.data())
+def test_round_trip(tmp_path, extension, data):
+    wanted = data.draw(specs(extension))
+    if extension == ".npz":
+        wanted = [spec for spec in wanted if plain_for_archives(spec.name)]
+    path = tmp_path / f"a{extension}"
+    checkpoints.write(path, None, outgoing(wanted))
+    read = checkpoints.read(path)
+    stored = {spec.name: array_of(spec, seed) for seed, spec in enumerate(wanted)}
+    assert {tensor.spec.name for tensor in read.tensors.values()} == set(read.tensors) == set(stored)
+    for spec in wanted:
+        found = read.tensors[spec.name]
+        assert found.spec.shape == spec.shape
+        assert found.spec.dtype == ("uint16" if (extension, spec.dtype) == (".pdparams", "bfloat16") else spec.dtype)
+        assert found.array().tobytes() == stored[spec.name].tobytes()
+        assert found.array().dtype == STORAGE[spec.dtype]
+
+
+@EXAMPLES
+@given(wanted=specs(".pdparams"))
+def test_pickle_reads_our_pdparams_as_paddle_load_does(tmp_path, wanted):
+    """``paddle.load`` is ``pickle.load(file, encoding='latin1')``."""
+    path = tmp_path / "a.pdparams"
+    checkpoints.write(path, None, outgoing(wanted))
+    loaded = pickle.load(io.BytesIO(path.read_bytes()), encoding="latin1")
+    assert list(loaded) == [spec.name for spec in wanted]
+    for seed, spec in enumerate(wanted):
+        assert loaded[spec.name].dtype == STORAGE[spec.dtype]
+        assert loaded[spec.name].shape == spec.shape
+        assert loaded[spec.name].tobytes() == array_of(spec, seed).tobytes()
+
+
+@EXAMPLES
+@given(
+    spec=st.builds(TensorSpec, names, shapes, st.sampled_from([d for d in STORAGE if STORAGE[d].name == d])),
+    fortran=st.booleans(),
+    protocol=st.integers(2, 5),
+)
+def test_arrays_that_pickle_writes(tmp_path, spec, fortran, protocol):
+    array = np.array(array_of(spec), order="F" if fortran else "C")
+    path = tmp_path / "a.pdparams"
+    path.write_bytes(pickle.dumps({spec.name: array, "twice": {"": array}}, protocol=protocol))
+    read = checkpoints.read(path)
+    assert set(read.tensors) == {spec.name, "twice."}
+    for tensor in read.tensors.values():
+        assert (tensor.spec.shape, tensor.spec.dtype) == (spec.shape, spec.dtype)
+        assert np.array_equal(tensor.array().tobytes(), array.tobytes())
+
+
+def test_a_strided_source_is_written_dense(tmp_path):
+    """Rearranged tensors arrive as views with any strides."""
+    source = np.arange(24.0).reshape(2, 3, 4)
+    view = source.transpose(2, 0, 1)[::2]
+    spec = TensorSpec("x", view.shape, "float64")
+    for extension in FORMATS:
+        checkpoints.write(tmp_path / f"a{extension}", None, [checkpoints.Outgoing(spec, lambda: view)])
+        assert np.array_equal(checkpoints.read(tmp_path / f"a{extension}").tensors["x"].array(), view)
+
+
+def test_equal_tensors_give_equal_files(tmp_path):
+    wanted = [TensorSpec("b", (3,), "float32"), TensorSpec("a", (2, 2), "int64")]
+    for extension in FORMATS:
+        for name in ("one", "two"):
+            checkpoints.write(tmp_path / f"{name}{extension}", None, outgoing(wanted))
+        assert (tmp_path / f"one{extension}").read_bytes() == (tmp_path / f"two{extension}").read_bytes()
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_dtype_that_the_format_has_not_is_refused_and_nothing_is_written(tmp_path, extension):
+    for dtype in UNKNOWN_TO[extension]:
+        with pytest.raises(UsageError, match=f"found {dtype}"):
+            checkpoints.write(tmp_path / f"a{extension}", None, outgoing([TensorSpec("x", (2,), dtype)]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../up", "/absolute", "a\\b", "nul\0", "a/../b"])
+def test_a_name_that_an_archive_must_not_have_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="expected a name"):
+        checkpoints.write(tmp_path / "a.npz", None, outgoing([TensorSpec(name, (), "int8")]))
+    checkpoints.write(tmp_path / "a.pth", None, outgoing([TensorSpec(name, (), "int8")]))
+    assert list(checkpoints.read(tmp_path / "a.pth").tensors) == [name]

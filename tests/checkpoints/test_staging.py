@@ -1,0 +1,161 @@
+"""An output file appears whole or not at all."""
+
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import outgoing
+
+from xframe import checkpoints
+from xframe.checkpoints import Outgoing, staged
+from xframe.errors import OutputError, UsageError
+from xframe.tensors import TensorSpec
+
+SPEC = TensorSpec("x", (3,), "float32")
+FORMATS = [".pth", ".pdparams", ".safetensors", ".npz"]
+
+
+def listed(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def test_published_file_replaces_the_old_one(tmp_path):
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+    with staged(target) as stage:
+        assert stage.path.parent == target.parent
+        assert stage.path.name.startswith(".a.bin.")
+        assert stage.path.name.endswith(".partial")
+        stage.path.write_bytes(b"new")
+        assert target.read_bytes() == b"old"
+        stage.publish()
+    assert target.read_bytes() == b"new"
+    assert listed(tmp_path) == ["a.bin"]
+
+
+def test_unpublished_file_is_removed(tmp_path):
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+    with staged(target, ending=".partial.weights.h5") as stage:
+        assert stage.path.name.endswith(".partial.weights.h5")
+        stage.path.write_bytes(b"new")
+    assert target.read_bytes() == b"old"
+    assert listed(tmp_path) == ["a.bin"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, SystemExit, MemoryError])
+@pytest.mark.parametrize("extension", FORMATS)
+def test_old_file_survives_an_error_in_the_middle(tmp_path, extension, error):
+    target = tmp_path / f"a{extension}"
+    target.write_bytes(b"old")
+
+    def values():
+        raise error
+
+    with pytest.raises(error):
+        checkpoints.write(target, None, [*outgoing([SPEC]), Outgoing(TensorSpec("y", (2,), "int8"), values)])
+    assert target.read_bytes() == b"old"
+    assert listed(tmp_path) == [target.name]
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_values_unlike_their_spec_are_refused(tmp_path, extension):
+    for wrong in (np.zeros(4, "f4"), np.zeros(3, "f8"), np.zeros((1, 3), "f4")):
+        with pytest.raises(OutputError, match="x: expected"):
+            checkpoints.write(tmp_path / f"a{extension}", None, [Outgoing(SPEC, lambda wrong=wrong: wrong)])
+    assert listed(tmp_path) == []
+
+
+def test_a_link_keeps_pointing_where_it_did(tmp_path):
+    (tmp_path / "link.pth").symlink_to("real.pth")
+    checkpoints.write(tmp_path / "link.pth", None, outgoing([SPEC]))
+    assert (tmp_path / "link.pth").is_symlink()
+    assert checkpoints.read(tmp_path / "real.pth").specs == (SPEC,)
+
+
+def test_a_folder_or_no_folder_is_refused(tmp_path):
+    (tmp_path / "folder.pth").mkdir()
+    with pytest.raises(OutputError, match="found a folder"):
+        checkpoints.write(tmp_path / "folder.pth", None, outgoing([SPEC]))
+    with pytest.raises(OutputError, match="there is none"):
+        checkpoints.write(tmp_path / "no" / "a.pth", None, outgoing([SPEC]))
+
+
+def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    def denied(*_args, **_options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.touch", denied)
+    with pytest.raises(OutputError, match="permission to write"):
+        checkpoints.write(tmp_path / "a.pth", None, outgoing([SPEC]))
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_disk_full(tmp_path, extension):
+    """A limit on file sizes stands in for a full disk: both fail a write in the middle of a tensor."""
+    target = tmp_path / f"a{extension}"
+    target.write_bytes(b"old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot|expected to write"):
+            checkpoints.write(target, None, outgoing([TensorSpec("x", (4096,), "float32")]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert target.read_bytes() == b"old"
+    assert listed(tmp_path) == [target.name]
+
+
+def test_names_that_come_twice_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="every name once"):
+        checkpoints.write(tmp_path / "a.pth", None, outgoing([SPEC, SPEC]))
+
+
+KILLED = """
+import signal, sys, time
+from pathlib import Path
+import numpy as np
+from xframe import checkpoints
+from xframe.tensors import TensorSpec
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where tests run in the background
+
+def slow():
+    print("writing", flush=True)
+    time.sleep(60)
+
+tensors = [checkpoints.Outgoing(TensorSpec("x", (9,), "int8"), lambda: np.zeros(9, "i1")),
+           checkpoints.Outgoing(TensorSpec("y", (9,), "int8"), slow)]
+checkpoints.write(sys.argv[1], None, tensors)
+"""
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_killed_in_the_middle(tmp_path, kill):
+    target = tmp_path / "a.pth"
+    target.write_bytes(b"old")
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, target], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        assert child.stdout.readline() == b"writing\n"
+        child.send_signal(kill)
+        assert child.wait(30) != 0
+    assert target.read_bytes() == b"old"
+    left = [path.name for path in tmp_path.iterdir() if path != target]
+    assert all(name.startswith(".a.pth.") and name.endswith(".partial") for name in left)
+    assert len(left) == (1 if kill == signal.SIGKILL else 0)
+
+
+def test_time_is_not_in_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    checkpoints.write(tmp_path / "a.pth", None, outgoing([SPEC]))
+    first = (tmp_path / "a.pth").read_bytes()
+    monkeypatch.setattr(time, "time", lambda: 3e9)
+    checkpoints.write(tmp_path / "a.pth", None, outgoing([SPEC]))
+    assert (tmp_path / "a.pth").read_bytes() == first

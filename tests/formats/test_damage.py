@@ -1,0 +1,114 @@
+"""Whatever is cut off or flipped: the file is read, or refused with CheckpointError. No other exception, no crash."""
+
+import pickle
+import random
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+from xframe import checkpoints
+from xframe.checkpoints import Outgoing
+from xframe.errors import CheckpointError
+from xframe.tensors import TensorSpec
+
+FLIPS = 400
+SLOW_FLIPS = 4  # HDF5 is parsed in a process of its own, at 0.3 s a file
+
+
+def hdf5(path):
+    with h5py.File(path, "w") as file:
+        for layer in ("dense", "conv"):
+            file[f"layers/{layer}/vars/0"] = np.arange(3.0)
+            file[f"layers/{layer}/vars"].attrs["name"] = f"my_{layer}"
+
+
+def keras(path):
+    hdf5(path.with_suffix(".h5"))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.write(path.with_suffix(".h5"), "model.weights.h5")
+
+
+def pickled(protocol):
+    arrays = {"a": np.arange(3, dtype="f4"), "b": {"c": np.ones((1, 2), "i8")}, "n": 3}
+    return lambda path: path.write_bytes(pickle.dumps(arrays, protocol))
+
+
+def written(extension):
+    specs = [TensorSpec("a", (3,), "float32"), TensorSpec("b.c", (1, 2), "int64")]
+    tensors = [Outgoing(specs[0], lambda: np.arange(3, dtype="f4")), Outgoing(specs[1], lambda: np.ones((1, 2), "i8"))]
+    return lambda path: checkpoints.write(path, extension, tensors)
+
+
+def deflated(path):
+    with path.open("wb") as file:
+        np.savez_compressed(file, a=np.arange(30.0), b=np.zeros((3, 4)))
+
+
+MAKERS = {
+    "torch": written("torch"),
+    "paddle": written("paddle"),
+    "safetensors": written("safetensors"),
+    "npz": written("npz"),
+    "pickle2": pickled(2),
+    "pickle3": pickled(3),
+    "pickle4": pickled(4),
+    "pickle5": pickled(5),
+    "deflated": deflated,
+    "hdf5": hdf5,
+    "keras": keras,
+}
+SLOW = ("hdf5", "keras")  # fmt: skip
+
+
+@pytest.fixture(params=MAKERS)
+def whole(request, tmp_path):
+    path = tmp_path / request.param
+    MAKERS[request.param](path)
+    assert checkpoints.read(path).tensors
+    return path
+
+
+def flips(path):
+    return range(SLOW_FLIPS if path.name in SLOW else FLIPS)
+
+
+def try_it(path, content):
+    """Whether the content is a checkpoint whose every tensor can be had."""
+    path.write_bytes(content)
+    try:
+        checkpoint = checkpoints.read(path)
+    except CheckpointError:
+        return False
+    assert all(tensor.array().nbytes == tensor.spec.nbytes for tensor in checkpoint.tensors.values())
+    return True
+
+
+def test_cut_off_anywhere(whole, tmp_path):
+    """A file cut off is never taken for a whole one, however little is missing."""
+    content = whole.read_bytes()
+    step = len(content) // SLOW_FLIPS if whole.name in SLOW else 1
+    taken = [length for length in range(0, len(content), step) if try_it(tmp_path / "cut", content[:length])]
+    assert taken == []
+
+
+def test_flipped_anywhere(whole, tmp_path):
+    content = whole.read_bytes()
+    dice = random.Random(7)
+    for _ in flips(whole):
+        damaged = bytearray(content)
+        for _ in range(dice.choice((1, 1, 2, 8))):
+            damaged[dice.randrange(len(damaged))] ^= 1 << dice.randrange(8)
+        try_it(tmp_path / "flipped", bytes(damaged))
+
+
+def test_overwritten_anywhere(whole, tmp_path):
+    """Runs of 0x00 and 0xff make the lengths and offsets that overflow."""
+    content = whole.read_bytes()
+    dice = random.Random(7)
+    for _ in flips(whole):
+        start, width = dice.randrange(len(content)), dice.choice((1, 2, 4, 8))
+        filler = dice.choice((b"\xff", b"\x00", b"\x7f"))
+        try_it(tmp_path / "overwritten", content[:start] + filler * width + content[start + width :])
