@@ -32,6 +32,14 @@ def test_a_table_of_chunks_that_does_not_add_up(tmp_path, table):
         checkpoints.read(tmp_path / "a.pdparams")
 
 
+def test_a_chunked_array_that_is_there_whole_too(tmp_path):
+    table = {"w": {"OriginShape": (2,), "slices": ["w@@.0"]}}
+    tree = {"w": np.ones(2), "w@@.0": np.ones(2), "UnpackBigParamInfor@@": table}
+    (tmp_path / "a.pdparams").write_bytes(pickle.dumps(tree, 3))
+    with pytest.raises(CheckpointError, match="table of pieces"):
+        checkpoints.read(tmp_path / "a.pdparams")
+
+
 def test_chunks(tmp_path):
     path = tmp_path / "a.pdparams"
     table = {"w": {"OriginShape": (2, 3), "slices": ["w@@.0", "w@@.1"]}}

@@ -93,11 +93,25 @@ def test_a_link_in_the_archive(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_member_that_comes_twice(tmp_path):
-    refuse(torch_zip(tmp_path / "a.pth", tensor(), extra=[("archive/data/0", bytes(24))]), match="again")
+    refuse(torch_zip(tmp_path / "a.pth", tensor(), extra=[("archive/data/0", bytes(24))]), match="every member once")
 
 
 def test_deflated_storage(tmp_path):
     refuse(torch_zip(tmp_path / "a.pth", tensor(), compression=zipfile.ZIP_DEFLATED))
+
+
+def test_a_deflated_storage_beside_a_stored_pickle(tmp_path):
+    """Its place holds other bytes than its values, even if they are as many."""
+    with zipfile.ZipFile(tmp_path / "a.pth", "w") as archive:
+        archive.writestr("archive/data.pkl", state_dict(tensor(), 2))
+        archive.writestr("archive/data/0", bytes(24), compress_type=zipfile.ZIP_DEFLATED)
+    refuse(tmp_path / "a.pth", match="a deflated one")
+
+
+def test_a_stored_member_of_two_sizes(tmp_path):
+    path = torch_zip(tmp_path / "a.pth", tensor(numel=5, size=(5,), stride=(1,)))
+    patched(path, b"archive/data/0", 22, 20, width="<I")
+    refuse(patched(path, b"archive/data/0", 24, 20, central=True, width="<I"), match="as are stored")
 
 
 def test_a_big_endian_or_odd_byteorder(tmp_path):

@@ -114,7 +114,7 @@ def test_another_dtype_is_refused_until_it_is_asked_for(table):
     problems = refusal(table, "paddle", "torch", held, wanted)
     assert {problem.kind for problem in problems} == {"dtype"}
     assert len(problems) == 102
-    assert problems[0].suggestion == "--dtype float32 converts on purpose"
+    assert problems[0].suggestion == "--dtype float32 converts it, --dtype float16 keeps it"
     assert len(plan(table, "paddle", "torch", held, wanted, dtype="float32").moves) == 102
 
 

@@ -27,7 +27,6 @@ _DESCRIPTOR_SIZES = (0, 12, 16, 20, 24)
 _ALIGNMENT = 64
 _LONG_EXTRA = 20  # zipfile's zip64 field
 _PADDING_ID = 0x4246  # "FB": the extra field that PyTorch pads with
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,9 +157,9 @@ def _place(path: Path, name: str) -> str:
 def add(archive: zipfile.ZipFile, name: str, size: int, write: Callable[[IO[bytes]], None]) -> None:
     """Appends a stored member of ``size`` bytes, its payload at a multiple of 64: it can be mapped and used in place.
 
-    The padding is an extra field, as PyTorch's writer does it. The time is always 1980: equal tensors, equal files.
+    The padding is an extra field, as PyTorch's writer does it. ZipInfo's time is 1980: equal tensors, equal files.
     """
-    info = zipfile.ZipInfo(name, _EPOCH)
+    info = zipfile.ZipInfo(name)
     info.file_size = size
     long = size * 1.05 > zipfile.ZIP64_LIMIT
     header_size = _LOCAL.size + len(name.encode()) + (_LONG_EXTRA if long else 0) + 4

@@ -114,7 +114,9 @@ class _Planner:
                 Problem(kind="shape", tensor=target.name, detail=detail, suggestion=self._option_hint())
             )
         if found.dtype != target.dtype:
-            hint = f"--dtype {found.dtype} converts on purpose" if target.dtype in FLOATS else ""
+            hint = (
+                f"--dtype {found.dtype} converts it, --dtype {target.dtype} keeps it" if target.dtype in FLOATS else ""
+            )
             detail = f"the source gives {target.dtype}, the built target declares {found.dtype}"
             self.problems.append(Problem(kind="dtype", tensor=target.name, detail=detail, suggestion=hint))
 

@@ -28,6 +28,7 @@ def load(ours):
         assert type(mapped) is OrderedDict
         assert list(mapped) == list(copied)
         assert all(tensor.is_contiguous() and tensor.device.type == "cpu" for tensor in mapped.values())
+        assert all(tensor.stride() == torch.empty(tensor.shape).stride() for tensor in mapped.values())
         assert all(one(mapped[name]) == one(copied[name]) for name in mapped)
         tell(ours, path.name, {name: one(tensor) for name, tensor in mapped.items()})
 
