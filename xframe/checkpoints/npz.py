@@ -129,9 +129,8 @@ def _unpacked(path: Path, member: Member) -> StoredTensor:
 
 
 def _values(file: IO[bytes], header: NpyHeader) -> Array:
+    """The rest of a member, whose size is the array's; zipfile checks its CRC."""
     data = file.read(dense_bytes(header.shape, header.dtype))
-    if file.read(1):
-        raise ValueError("more bytes than the array takes")
     flat = np.frombuffer(data, STORAGE[header.dtype])
     return flat.reshape(header.shape, order="F" if header.order == "F" else "C")
 

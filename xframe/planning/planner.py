@@ -114,9 +114,8 @@ class _Planner:
                 Problem(kind="shape", tensor=target.name, detail=detail, suggestion=self._option_hint())
             )
         if found.dtype != target.dtype:
-            hint = (
-                f"--dtype {found.dtype} converts it, --dtype {target.dtype} keeps it" if target.dtype in FLOATS else ""
-            )
+            choice = f"--dtype {found.dtype} converts it, --dtype {target.dtype} keeps it"
+            hint = choice if target.dtype in FLOATS else ""
             detail = f"the source gives {target.dtype}, the built target declares {found.dtype}"
             self.problems.append(Problem(kind="dtype", tensor=target.name, detail=detail, suggestion=hint))
 

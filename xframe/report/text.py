@@ -141,8 +141,16 @@ def render_check(result: CheckResult) -> ConsoleRenderable:
             )
         ]
         lines += [Text(f"  {problem}") for problem in result.problems]
-    lines += [Text(f"  not built: {reason}", "yellow") for reason in result.unbuilt.values()]
+    lines += [Text(f"  not built: {names}: {reason}", "yellow") for names, reason in _unbuilt(result)]
     return Group(*lines)
+
+
+def _unbuilt(result: CheckResult) -> list[tuple[str, str]]:
+    """Implementations that share a reason, and its first sentence: `xframe doctor` tells the rest."""
+    groups: dict[str, list[str]] = {}
+    for name, reason in result.unbuilt.items():
+        groups.setdefault(reason.partition(". ")[0], []).append(name)
+    return [(", ".join(names), reason) for reason, names in groups.items()]
 
 
 def render_diagnosis(diagnosis: Diagnosis) -> ConsoleRenderable:
