@@ -114,15 +114,17 @@ def null_space(_, group):
 
 
 @pytest.mark.parametrize(
-    "build",
+    ("build", "reason"),
     [
-        external, soft, soft_in_the_middle, external_storage, virtual, objects, references, compound, big_endian,
-        opaque,
-        nothing_there, chunks_of_nothing, one_chunk_of_many, unknown_filter, loop, second_link, null_space,
+        (external, "ExternalLink, not followed"), (soft, "SoftLink, not followed"), (soft_in_the_middle, "SoftLink"),
+        (external_storage, "other files"), (virtual, "other files"), (objects, "dtype"), (references, "dtype"),
+        (compound, "dtype"), (big_endian, "little-endian"), (opaque, "dtype"), (nothing_there, "found 0 in the file"),
+        (chunks_of_nothing, "found 0 in the file"), (one_chunk_of_many, "in the file"), (unknown_filter, "filter 32000"),
+        (loop, "a loop"), (second_link, "a second link"), (null_space, "shape None"),
     ],
 )  # fmt: skip
-def test_refused(tmp_path, build):
-    refuse(weights(tmp_path / "a.weights.h5", build))
+def test_refused(tmp_path, build, reason):
+    refuse(weights(tmp_path / "a.weights.h5", build), reason)
 
 
 def test_chunked_and_deflated_values_are_read(tmp_path):

@@ -155,6 +155,13 @@ def test_a_bias_that_holds_more_is_folded_into_the_running_mean(table):
     assert np.array_equal(arrays["bn1.running_var"], np.full(64, 0.5, "float32"))
 
 
+def test_a_fold_without_a_mean_to_take_it_is_refused(table):
+    held = specs(table, "paddle/custom", without=["net.0.1._mean"])
+    values = {name: np.ones(spec.shape, "float32") for name, spec in held.items()}
+    problems = refusal(table, "paddle/custom", "torch", held, specs(table, "torch"), values=values.__getitem__)
+    assert ("drop", "net.0.0.bias") in kinds(problems)
+
+
 def test_a_foreign_file_is_told_in_one_sentence(table):
     held = specs(load_table("lenet5_maxavg"), "torch")
     with pytest.raises(PlanError) as caught:

@@ -99,7 +99,7 @@ def _moved(move: Move, values: Values) -> Array:
     array, dtype = values(move.source.name), move.source.dtype
     if move.minus is not None:
         other = as_numbers(values(move.minus.name), move.minus.dtype).astype(np.float64)
-        array, dtype = as_numbers(array, dtype).astype(np.float64) - other.reshape(array.shape), "float64"
+        array, dtype = as_numbers(array, dtype).astype(np.float64) - other, "float64"
     return convert(move.rearrangement.apply(array), dtype, move.target.dtype)[0]
 
 

@@ -173,9 +173,13 @@ class _Planner:
 
     def _fold(self, drop: Dropped) -> None:
         mean = fold_entry(self.table, drop.entry)
-        step = self.steps.get(mean.names[self.target].name) if mean is not None else None
-        if isinstance(step, Move):
+        there = mean.names.get(self.target) if mean is not None else None
+        step = self.steps.get(there.name) if there is not None else None
+        if isinstance(step, Move) and step.source.shape == drop.source.shape:
             self.steps[step.target.name] = replace(step, minus=drop.source)
+        else:
+            detail = "its values should be folded into a running mean, but no such mean of its shape is moved"
+            self.problems.append(Problem(kind="drop", tensor=drop.source.name, detail=detail))
 
     def refusal(self) -> PlanError:
         """Every problem; in a sentence where the file is simply another model's."""
