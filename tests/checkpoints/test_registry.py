@@ -2,6 +2,7 @@
 
 import os
 
+import h5py
 import numpy as np
 import pytest
 from conftest import outgoing
@@ -109,6 +110,15 @@ def test_a_file_of_two_formats_is_refused(tmp_path, extension):
     checkpoints.write(tmp_path / "b.pth", None, outgoing([SPEC]))
     (tmp_path / "both").write_bytes((tmp_path / f"a{extension}").read_bytes() + (tmp_path / "b.pth").read_bytes())
     refused(tmp_path / "both")
+
+
+def test_hdf5_and_zip_in_one_file_is_refused(tmp_path):
+    """HDF5's library takes no notice of what follows the file that it knows."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.ones(2)
+    checkpoints.write(tmp_path / "b.pth", None, outgoing([SPEC]))
+    (tmp_path / "both").write_bytes((tmp_path / "a.h5").read_bytes() + (tmp_path / "b.pth").read_bytes())
+    assert "one format" in refused(tmp_path / "both")
 
 
 def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):

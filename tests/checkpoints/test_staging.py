@@ -37,6 +37,15 @@ def test_published_file_replaces_the_old_one(tmp_path):
     assert listed(tmp_path) == ["a.bin"]
 
 
+def test_who_has_the_old_file_open_keeps_it(tmp_path):
+    """The new file takes the name in one step; the old one is not written into, so a mapped tensor does not change."""
+    target = tmp_path / "a.pth"
+    target.write_bytes(b"old")
+    with target.open("rb") as old:
+        checkpoints.write(target, None, outgoing([SPEC]))
+        assert old.read() == b"old"
+
+
 def test_unpublished_file_is_removed(tmp_path):
     target = tmp_path / "a.bin"
     target.write_bytes(b"old")

@@ -16,5 +16,4 @@ def write_bytes(file: IO[bytes], tensor: Outgoing) -> None:
     values, spec = tensor.values(), tensor.spec
     if values.shape != spec.shape or values.dtype != STORAGE[spec.dtype]:
         raise OutputError(f"{spec.name}: expected {spec}; found values of {values.dtype}{list(values.shape)}.")
-    dense = np.asarray(values, order="C")
-    file.write(dense.reshape(-1).view(np.uint8).data)
+    file.write(values.reshape(-1).view(np.uint8).data)
