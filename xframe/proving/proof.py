@@ -15,17 +15,17 @@ from xframe.planning import PortPlan, computed
 from xframe.proving.comparison import Comparison, Tolerance, compare_all, same_bits
 from xframe.proving.divergence import Divergence, first_divergence
 from xframe.proving.onnx_parity import export_parity
-from xframe.proving.sides import Outputs, Side, place_checkpoint
+from xframe.proving.sides import Side, place_checkpoint
 from xframe.proving.verdict import Parity, Proof
 from xframe.proving.weights import left_out
 from xframe.tensors import Array, Extent
 from xframe.workers import Pool
 
-Pending = Callable[[], Outputs]
+Check = Callable[[], None]
 
 
 class Runs:
-    """One side's two forward passes over the probe, under way since this was made.
+    """One side's two forward passes over the probe, under way since this was made, behind its loading.
 
     ``exact`` is the same side with weights that no fold has rounded; its float64 pass then stands for the side's.
     """
@@ -55,30 +55,41 @@ class Runs:
         return compare_all(self.float64, self.float32, Tolerance()).max_abs
 
 
-def load_source(side: Side, checkpoint: Checkpoint, pool: Pool, dtype: str | None) -> None:
-    """Set the source from its checkpoint and read it back."""
+def load_source(side: Side, checkpoint: Checkpoint, pool: Pool, dtype: str | None) -> Check:
+    """Have the source set from its checkpoint and read back; the check waits for both.
+
+    The check raises ModelError for the first tensor that is not, bit for bit, the checkpoint's.
+    """
     placed = place_checkpoint(pool, checkpoint, dtype, left_out(side, checkpoint))
     loaded, state = side.load(placed), side.state()
-    loaded.result()
-    read_back = state()
-    for name, message in placed:
-        _expect_bits(side, name, exchange.get(message), read_back.get(name))
+
+    def check() -> None:
+        loaded.result()
+        read_back = state()
+        for name, message in placed:
+            _expect_bits(side, name, exchange.get(message), read_back.get(name))
+
+    return check
 
 
-def load_target(side: Side, path: Path, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -> None:
-    """Load the written file into the target, with its framework's own loader where it has one, and read it back.
+def load_target(side: Side, path: Path, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -> Check:
+    """Have the target load the written file, with its framework's own loader where it has one, and read it back.
 
-    Raises ModelError for the first tensor that is not, bit for bit, what was planned.
+    The check waits for both and raises ModelError for the first tensor that is not, bit for bit, what was planned.
     """
     if framework_loads(path, side.implementation):
         loaded = side.load_file(path)
     else:
         loaded = side.load(place_checkpoint(pool, checkpoints.read(path), None, {}))
-    state = side.state()
-    loaded.result()
-    read_back = state()
-    for step in plan.steps:
-        _expect_bits(side, step.target.name, computed(step, reader(checkpoint)), read_back.get(step.target.name))
+    state, values = side.state(), reader(checkpoint)
+
+    def check() -> None:
+        loaded.result()
+        read_back = state()
+        for step in plan.steps:
+            _expect_bits(side, step.target.name, computed(step, values), read_back.get(step.target.name))
+
+    return check
 
 
 def _expect_bits(side: Side, name: str, planned: Array, found: Extent | None) -> None:

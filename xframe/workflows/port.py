@@ -19,7 +19,7 @@ from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import PortPlan, conversion_loss, make_plan
 from xframe.proving.comparison import Tolerance
 from xframe.proving.probe import random_input, read_input
-from xframe.proving.proof import Runs, load_exact, load_source, load_target, prove
+from xframe.proving.proof import Check, Runs, load_exact, load_source, load_target, prove
 from xframe.proving.sides import Side
 from xframe.proving.verdict import PortResult, Proof
 from xframe.proving.weights import at_random, through_model, write_target
@@ -112,9 +112,9 @@ class _Port:
             with self.watch("plan", "planning every tensor"):
                 plan = self._plan(checkpoint, wanted, self.options.dtype)
             with self.watch("write", "writing the target"):
-                running = self._start_source(checkpoint, probe)
+                source = self._start_source(checkpoint, probe)
                 self._write(plan, checkpoint, stage.path)
-            proof = self._prove(plan, checkpoint, stage.path, running, probe)
+            proof = self._prove(plan, checkpoint, stage.path, source, probe)
             result = self._result(plan, checkpoint, proof, versions)
             if result.out is not None:
                 stage.publish()
@@ -139,12 +139,11 @@ class _Port:
         here, there = (end.name for end in self.ends)
         return make_plan(self.table, here, there, held, reader(checkpoint), wanted=wanted, dtype=dtype)
 
-    def _start_source(self, checkpoint: Checkpoint, probe: Array) -> Runs | None:
-        """The source runs while the target is being written."""
+    def _start_source(self, checkpoint: Checkpoint, probe: Array) -> tuple[Check, Runs] | None:
+        """The source loads and runs while the target is being written."""
         if not self.options.verify:
             return None
-        load_source(self.source, checkpoint, self.pool, self.options.dtype)
-        return Runs(self.source, probe)
+        return load_source(self.source, checkpoint, self.pool, self.options.dtype), Runs(self.source, probe)
 
     def _write(self, plan: PortPlan, checkpoint: Checkpoint, path: Path) -> None:
         if not framework_writes(path, self.ends[1]):
@@ -155,15 +154,18 @@ class _Port:
         writer.release()
 
     def _prove(
-        self, plan: PortPlan, checkpoint: Checkpoint, path: Path, running: Runs | None, probe: Array
+        self, plan: PortPlan, checkpoint: Checkpoint, path: Path, source: tuple[Check, Runs] | None, probe: Array
     ) -> Proof | None:
-        if running is None:
+        if source is None:
             return None
-        with self.watch("load", "loading the target and reading it back"):
-            load_target(self.target, path, plan, checkpoint, self.pool)
+        with self.watch("load", "loading both sides and reading them back"):
+            target_is_loaded = load_target(self.target, path, plan, checkpoint, self.pool)
+            target = Runs(self.target, probe, self._exact(plan, checkpoint))
+            source_is_loaded, running = source
+            source_is_loaded()
+            target_is_loaded()
         with self.watch("run", "running both sides in float64 and float32"):
             onnx = self.pool if self.options.onnx else None
-            target = Runs(self.target, probe, self._exact(plan, checkpoint))
             return prove(running, target, plan, self.options.tolerance, onnx=onnx)
 
     def _exact(self, plan: PortPlan, checkpoint: Checkpoint) -> Side | None:
