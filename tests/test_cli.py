@@ -235,6 +235,13 @@ def test_a_missing_framework_is_exit_code_3(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_reader_that_leaves_early_changes_nothing(tmp_path):
+    with subprocess.Popen([*XFRAME, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_debug_shows_the_traceback(tmp_path):
     done = run("inspect", "none.pth", "--debug", folder=tmp_path, expect=2)
     assert "Traceback" in done.stderr

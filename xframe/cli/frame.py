@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -65,20 +66,26 @@ def _report_error(error: BaseException, *, as_json: bool, command: str) -> None:
 
 def print_json(value: Any) -> None:
     """One JSON object on stdout. Infinities and NaN are no JSON: results give None for them."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    _print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def display(renderable: Any) -> None:
-    """A result for people, on stdout."""
+    """A result for people, on stdout; into a pipe without colour and without padding."""
     from xframe.report.text import console
 
     out = console()
-    if out.is_terminal:
-        out.print(renderable)
-        return
     with out.capture() as captured:
         out.print(renderable)
-    print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    text = captured.get()
+    _print(text.rstrip("\n") if out.is_terminal else "\n".join(line.rstrip() for line in text.splitlines()))
+
+
+def _print(text: str) -> None:
+    """A reader that leaves early, such as ``head``, changes neither the exit code nor what stderr says."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
