@@ -3,6 +3,11 @@
 import struct
 import zipfile
 
+import pytest
+
+from xframe import checkpoints
+from xframe.errors import CheckpointError
+
 MARKER = "xframe-was-here"
 NAMED = b"X\x01\x00\x00\x00x"  # the key of the one tensor
 
@@ -68,3 +73,14 @@ def torch_zip(path, value, payload=bytes(24), extra=(), **options):
             archive.writestr(name, data)
         archive.writestr("archive/version", b"3\n")
     return path
+
+
+def refuse(tmp_path, content, error=CheckpointError):
+    """The refusal of a .pdparams with this content: of the stated type, naming the file, printable."""
+    path = tmp_path / "a.pdparams"
+    path.write_bytes(content)
+    with pytest.raises(error) as raised:
+        checkpoints.read(path)
+    assert str(path) in str(raised.value)
+    assert str(raised.value).isprintable()
+    return str(raised.value)

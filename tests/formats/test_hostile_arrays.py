@@ -4,20 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from hostile import array, call, dtype, integer, state_dict, text
+from hostile import array, call, dtype, integer, refuse, state_dict, text
 
 from xframe import checkpoints
-from xframe.errors import CheckpointError
-
-
-def refuse(tmp_path, content, error=CheckpointError):
-    path = tmp_path / "a.pdparams"
-    path.write_bytes(content)
-    with pytest.raises(error) as raised:
-        checkpoints.read(path)
-    assert str(path) in str(raised.value)
-    assert str(raised.value).isprintable()
-    return str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from hostile import MARKER, NAMED, array, call, short, state_dict, text
+from hostile import MARKER, NAMED, array, call, refuse, short, state_dict, text
 
 from xframe import checkpoints
 from xframe.checkpoints.cursor import Cursor
@@ -23,16 +23,6 @@ class Reduced:
 
     def __reduce__(self):
         return self.call
-
-
-def refuse(tmp_path, content, error=CheckpointError):
-    path = tmp_path / "a.pdparams"
-    path.write_bytes(content)
-    with pytest.raises(error) as raised:
-        checkpoints.read(path)
-    assert str(path) in str(raised.value)
-    assert str(raised.value).isprintable()
-    return str(raised.value)
 
 
 def test_the_builders_build_what_is_read(tmp_path):

@@ -29,15 +29,22 @@ def _columns(context: typer.Context, incomplete: str) -> list[str]:
 
 
 Model = Annotated[
-    str, typer.Argument(help="A name from `xframe list`, or the path of a table of your own.", autocompletion=_models)
+    str,
+    typer.Argument(
+        metavar="MODEL", help="A name from `xframe list`, or the path of a table of your own.", autocompletion=_models
+    ),
 ]
 Source = Annotated[
     str,
     typer.Argument(
-        help="The implementation that the weights come from: a column of the table.", autocompletion=_columns
+        metavar="SOURCE",
+        help="The implementation that the weights come from: a column of the table.",
+        autocompletion=_columns,
     ),
 ]
-Target = Annotated[str, typer.Argument(help="The implementation that they go to.", autocompletion=_columns)]
+Target = Annotated[
+    str, typer.Argument(metavar="TARGET", help="The implementation that they go to.", autocompletion=_columns)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks, the worker's too.")]

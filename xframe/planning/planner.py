@@ -202,13 +202,20 @@ class _Planner:
         return {entry.names[self.source].name for entry in self.table.entries if self.source in entry.names}
 
     def _foreign(self) -> str:
-        expected, owner = self._expected(), spoken(identify(self.held))
-        whose = f"Those are the names of {owner}." if owner else "No table that comes with xframe has those names."
+        expected = self._expected()
         example = f" such as '{next(iter(self.held))}'" if self.held else ""
         return (
-            f"the weights are of another model. Expected {len(expected)} tensors such as '{min(expected)}'; found "
-            f"{len(self.held)}{example}, {len(expected & self.held.keys())} of them under an expected name. {whose}"
+            f"these are not {self.table.name}'s {self.source} weights. Expected {len(expected)} tensors such as "
+            f"'{min(expected)}'; found {len(self.held)}{example}, {len(expected & self.held.keys())} of them under an "
+            f"expected name. {self._whose()}"
         )
+
+    def _whose(self) -> str:
+        """What to try: the model and the source whose names these are, or a look into the file."""
+        found = identify(self.held)
+        if not found:
+            return "No table that comes with xframe has those names. Try: xframe inspect FILE."
+        return f"Those are the names of {spoken(found)}. Try: {found[0][0]} with the source {found[0][1]}."
 
     def plan(self) -> PortPlan:
         order = {name: index for index, name in enumerate(self.wanted or self.steps)}
