@@ -124,13 +124,13 @@ def test_hdf5_and_zip_in_one_file_is_refused(tmp_path):
 def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "a.pdparams"
     checkpoints.write(path, None, outgoing([SPEC]))
-    flatten = checkpoints.paddle.flatten
+    flatten = checkpoints.paddle.params.flatten
 
     def meanwhile(*arguments):
         os.utime(path, ns=(1, 1))
         return flatten(*arguments)
 
-    monkeypatch.setattr("xframe.checkpoints.paddle.flatten", meanwhile)
+    monkeypatch.setattr("xframe.checkpoints.paddle.params.flatten", meanwhile)
     assert "changes as it is read" in refused(path)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from xframe import checkpoints
-from xframe.checkpoints.hdf5 import Window
-from xframe.checkpoints.keras_child import variables
+from xframe.checkpoints.keras.child import variables
+from xframe.checkpoints.keras.hdf5 import Window
 from xframe.errors import CheckpointError
 
 VARS = "layers/dense/vars"
@@ -224,6 +224,6 @@ def test_a_library_that_hangs_or_crashes_is_no_hang_and_no_crash_of_ours(tmp_pat
     interpreter = tmp_path / "python"
     interpreter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}"\n')
     interpreter.chmod(0o755)
-    monkeypatch.setattr("xframe.checkpoints.hdf5_process.LONGEST", 1.0)
+    monkeypatch.setattr("xframe.checkpoints.keras.process.LONGEST", 1.0)
     monkeypatch.setattr("sys.executable", str(interpreter))
     refuse(path, "HDF5's library", checkpoints.read)

@@ -9,7 +9,7 @@ import pytest
 from hostile import MARKER, NAMED, array, call, refuse, short, state_dict, text
 
 from xframe import checkpoints
-from xframe.checkpoints.cursor import Cursor
+from xframe.checkpoints.pickles.cursor import Cursor
 from xframe.errors import CheckpointError, UnsafeCheckpoint
 
 TOUCH = text(f"touch {MARKER}")
@@ -239,7 +239,7 @@ def test_long_names_are_not_multiplied(tmp_path):
 
 
 def test_the_number_of_opcodes_is_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("xframe.checkpoints.symbolic.MOST_OPCODES", 1000)
+    monkeypatch.setattr("xframe.checkpoints.pickles.symbolic.MOST_OPCODES", 1000)
     assert "opcodes" in refuse(tmp_path, b"\x80\x04" + b"]" * 1000 + b".")
 
 

@@ -28,7 +28,7 @@ def test_the_builders_build_what_is_read(tmp_path):
     (tmp_path / "a").write_bytes(safetensors({"__metadata__": {"format": "pt"}, "x": ENTRY}))
     read = checkpoints.read(tmp_path / "a")
     assert str(read.specs[0]) == "x float32[2]"
-    assert read.notes == ("metadata: format=pt",)
+    assert read.metadata == {"format": "pt"}
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,34 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from xframe.checkpoints.budget import Budget
 from xframe.errors import CheckpointError
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTensor:
-    """A tensor of a checkpoint. Its bytes lie in a file (``extent``) or, where the format packs them, in ``values``."""
+    """A tensor of a checkpoint. Its bytes lie in a file (``extent``), or have to be unpacked from one (``unpack``).
+
+    ``check`` is asked before the values are first used: a format's checksum over them. It raises CheckpointError.
+    """
 
     spec: TensorSpec
     extent: Extent | None = None
-    values: Array | None = None
+    unpack: Callable[[], Array] | None = None
+    check: Callable[[], None] | None = None
 
     def array(self) -> Array:
-        """The values in the storage dtype, as a read-only view where the file allows it."""
+        """The values in the storage dtype, as a read-only view where the file allows it.
+
+        Raises CheckpointError where the bytes turn out not to be what the file says of them.
+        """
+        if self.check is not None:
+            self.check()
         if self.extent is not None:
             return self.extent.map()
-        assert self.values is not None
-        return self.values
+        assert self.unpack is not None
+        return self.unpack()
 
     def renamed(self, name: str) -> StoredTensor:
         return replace(self, spec=replace(self.spec, name=name))
@@ -33,21 +43,27 @@ class StoredTensor:
         """The same bits read as ``dtype``, which must be as wide."""
         if STORAGE[dtype].itemsize != STORAGE[self.spec.dtype].itemsize:
             raise CheckpointError(f"{self.spec}: expected a dtype as wide; found {dtype}. Try: no other dtype.")
-        return StoredTensor(
+        unpack, storage = self.unpack, STORAGE[dtype]
+        return replace(
+            self,
             spec=replace(self.spec, dtype=dtype),
             extent=self.extent and replace(self.extent, dtype=dtype),
-            values=None if self.values is None else self.values.view(STORAGE[dtype]),
+            unpack=None if unpack is None else lambda: unpack().view(storage),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A weight file, read: its tensors in file order, and what else a user should know of it (``notes``)."""
+    """A weight file, read: its tensors in file order, and what else a user should know of it (``notes``).
+
+    ``metadata`` is what it holds besides tensors, by dotted name, each value in a few words.
+    """
 
     path: Path
     format: str
     tensors: Mapping[str, StoredTensor]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -87,17 +103,26 @@ class Outgoing:
     values: Callable[[], Array]
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What tells a format: a file's first 4 KiB, its last 64 bytes, its size."""
+
+    head: bytes
+    tail: bytes
+    size: int
+
+
 class Reader(Protocol):
     """A weight file format that can be read. ``read`` trusts nothing."""
 
     name: str
     extensions: tuple[str, ...]
 
-    def matches(self, head: bytes) -> bool:
-        """Whether the file's content (its first 4 KiB, ``head``) looks like this format, whatever its extension."""
+    def matches(self, glance: Glance) -> bool:
+        """Whether the file's content looks like this format, whatever its extension."""
         ...
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, budget: Budget) -> Checkpoint:
         """Parse names, shapes, dtypes and places. Raises CheckpointError on anything out of the ordinary."""
         ...
 

@@ -8,26 +8,27 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, TypeVar
 
 import numpy as np
 
 from xframe.checkpoints import zips
 from xframe.checkpoints.bits import write_bytes
-from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
+from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.model import Checkpoint, Glance, Outgoing, StoredTensor
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.shapes import dense_bytes, is_shape, numpy_name
 from xframe.checkpoints.zips import Member
 from xframe.errors import UsageError
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
 
+Result = TypeVar("Result")
 _MAGIC = b"\x93NUMPY"
 _LARGEST_HEADER = 10_000  # numpy's own bound
-_MOST_UNPACKED = 2**30
-_MOST_RATIO = 100
 _HEADER = re.compile(
     rb"\{'descr': '([<>|=][a-zA-Z]\d{1,3})', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,20}, ?)*\d{0,20})\),? ?\} *\n?"
@@ -50,15 +51,15 @@ class Npz:
     name = "npz"
     extensions: tuple[str, ...] = (".npz",)
 
-    def matches(self, head: bytes) -> bool:
+    def matches(self, glance: Glance) -> bool:
         """A zip archive whose first member is a .npy file, or an empty one."""
-        return zips.first_name(head).endswith(".npy") or head.startswith(zips.EMPTY_MAGIC)
+        return zips.first_name(glance.head).endswith(".npy") or glance.head.startswith(zips.EMPTY_MAGIC)
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, budget: Budget) -> Checkpoint:
         """Names, shapes and places of all arrays; the values themselves where they are compressed."""
         tensors = {}
         for member in zips.members(path).values():
-            tensor = _stored(path, member) if member.stored else _unpacked(path, member)
+            tensor = _stored(path, member) if member.stored else _unpacked(path, member, budget)
             tensors[tensor.spec.name] = tensor
         return Checkpoint(path=path, format=self.name, tensors=tensors)
 
@@ -114,18 +115,21 @@ def _stored(path: Path, member: Member) -> StoredTensor:
     return StoredTensor(spec=TensorSpec(_name(path, member), header.shape, header.dtype), extent=extent)
 
 
-def _unpacked(path: Path, member: Member) -> StoredTensor:
+def _unpacked(path: Path, member: Member, budget: Budget) -> StoredTensor:
+    """A deflated array: its header now, its values when they are asked for, one array at a time."""
+    budget.check(f"{path}: {shown(member.name)}", member.size)
+    header = _inflated(path, member, lambda _, header: header)
+    spec = TensorSpec(_name(path, member), header.shape, header.dtype)
+    return StoredTensor(spec=spec, unpack=partial(_inflated, path, member, _values))
+
+
+def _inflated(path: Path, member: Member, take: Callable[[IO[bytes], NpyHeader], Result]) -> Result:
     place = f"{path}: {shown(member.name)}"
-    if member.size > _MOST_UNPACKED and member.size > _MOST_RATIO * member.packed_size:
-        found = f"{member.packed_size} bytes that claim to unpack to {member.size}"
-        raise refusal(place, expected="an array", found=found)
     try:
         with zipfile.ZipFile(path) as archive, archive.open(member.name) as file:
-            header = _parsed(file, member, place)
-            values = _values(file, header)
+            return take(file, _parsed(file, member, place))
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
         raise refusal(place, expected="deflated data", found=shown(error)) from None
-    return StoredTensor(spec=TensorSpec(_name(path, member), header.shape, header.dtype), values=values)
 
 
 def _values(file: IO[bytes], header: NpyHeader) -> Array:

@@ -13,14 +13,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
-from xframe.checkpoints.keras import KerasArchive, KerasWeights
-from xframe.checkpoints.model import Checkpoint, Format, Outgoing, Reader
+from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.keras.weights import KerasArchive, KerasWeights
+from xframe.checkpoints.model import Checkpoint, Format, Glance, Outgoing, Reader
 from xframe.checkpoints.npz import Npz
-from xframe.checkpoints.paddle import PaddlePickle
+from xframe.checkpoints.paddle.params import PaddlePickle
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.safetensors import Safetensors
 from xframe.checkpoints.staging import staged
-from xframe.checkpoints.torch import TorchZip
+from xframe.checkpoints.torch.archive import TorchZip
 from xframe.errors import CheckpointError, UsageError
 
 FORMATS: tuple[Format, ...] = (TorchZip(), PaddlePickle(), Safetensors(), Npz())
@@ -30,7 +31,8 @@ WRITTEN_BY_KERAS: Mapping[str, str] = MappingProxyType({".weights.h5": "weights.
 _EXTENSIONS: Mapping[str, str] = MappingProxyType(
     {**{extension: form.name for form in FORMATS for extension in form.extensions}, **WRITTEN_BY_KERAS}
 )
-_HEAD = 4096
+_HEAD, _TAIL = 4096, 64
+_DEFAULT = Budget()
 _ZIP_END = b"PK\x05\x06"
 _MOST_EXPANSION = 16
 _SAVE_AGAIN = "load it in PyTorch and torch.save its state_dict() again"
@@ -58,15 +60,16 @@ def format_of(path: Path | str) -> str:
     raise UsageError(f"{path}: expected an extension among {known}; found {Path(path).suffix or 'none'}.")
 
 
-def read(path: Path | str) -> Checkpoint:
+def read(path: Path | str, budget: Budget = _DEFAULT) -> Checkpoint:
     """The checkpoint at ``path``: names, shapes, dtypes and places of its tensors. No tensor's bytes are read.
 
-    Raises CheckpointError for anything but a sound weight file, UnsafeCheckpoint for one that asks for code to be run.
+    ``budget`` bounds what a file may make us unpack. Raises CheckpointError for anything but a sound weight file,
+    UnsafeCheckpoint for one that asks for code to be run.
     """
     path = Path(path)
     try:
         before = _checked_stat(path)
-        checkpoint = _format_in(path).read(path)
+        checkpoint = _format_in(path).read(path, budget)
         after = path.stat()
     except OSError as error:
         attempt = "another path, or permission to read this one"
@@ -136,18 +139,23 @@ def _missing(path: Path) -> CheckpointError:
 
 def _format_in(path: Path) -> Reader:
     """The one format that the file's content is of."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
-        file.seek(-min(22, path.stat().st_size), 2)
-        tail = file.read(4)
-    fitting = [form for form in READERS if form.matches(head)]
-    if tail == _ZIP_END and not head.startswith(b"PK"):
+    glance = _glance(path)
+    fitting = [form for form in READERS if form.matches(glance)]
+    if glance.tail[-22:-18] == _ZIP_END and not glance.head.startswith(b"PK"):
         raise refusal(
             path, expected="a file of one format", found="one that ends as a zip archive and starts otherwise"
         )
     if len(fitting) != 1:
-        raise _unknown(path, head, fitting)
+        raise _unknown(path, glance.head, fitting)
     return fitting[0]
+
+
+def _glance(path: Path) -> Glance:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        file.seek(max(0, size - _TAIL))
+        return Glance(head, file.read(_TAIL), size)
 
 
 def _unknown(path: Path, head: bytes, fitting: Sequence[Reader]) -> CheckpointError:

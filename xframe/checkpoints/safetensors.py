@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from xframe.checkpoints.bits import write_bytes
-from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
+from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.model import Checkpoint, Glance, Outgoing, StoredTensor
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.shapes import dense_bytes, is_length, is_shape
 from xframe.errors import CheckpointError, UsageError
@@ -41,18 +42,18 @@ class Safetensors:
     name = "safetensors"
     extensions: tuple[str, ...] = (".safetensors",)
 
-    def matches(self, head: bytes) -> bool:
+    def matches(self, glance: Glance) -> bool:
         """A length below 100 MB and then, perhaps after blanks, a JSON object."""
-        length = int.from_bytes(head[:_PREFIX], "little")
-        return length <= _LARGEST_HEADER and head[_PREFIX:].lstrip(b" \t\r\n")[:1] == b"{"
+        length = int.from_bytes(glance.head[:_PREFIX], "little")
+        return length <= _LARGEST_HEADER and glance.head[_PREFIX:].lstrip(b" \t\r\n")[:1] == b"{"
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, budget: Budget) -> Checkpoint:
         """Names, shapes and places of all tensors, in the order of the header."""
-        start, header = _header(path)
+        start, header = _header(path, budget)
         metadata = _metadata(path, header.pop(_METADATA, {}))
         tensors = {name: _stored(path, start, name, entry) for name, entry in header.items()}
         _check_tiling(path, start, [tensor.extent for tensor in tensors.values() if tensor.extent])
-        return Checkpoint(path=path, format=self.name, tensors=tensors, notes=metadata)
+        return Checkpoint(path=path, format=self.name, tensors=tensors, metadata=metadata)
 
     def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
         """Header padded to a multiple of 8, then the tensors: widest dtypes first, then by name, like the library."""
@@ -83,7 +84,7 @@ def _is_utf8(name: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _header(path: Path) -> tuple[int, dict[str, object]]:
+def _header(path: Path, budget: Budget) -> tuple[int, dict[str, object]]:
     """Where the tensors' bytes start, and the header as JSON says it."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(_PREFIX), "little")
@@ -91,6 +92,7 @@ def _header(path: Path) -> tuple[int, dict[str, object]]:
             raise refusal(
                 path, expected=f"a header of at most {_LARGEST_HEADER} bytes in the file", found=f"one of {length}"
             )
+        budget.check(path, length)
         raw = file.read(length)
     if not raw.startswith(b"{"):
         raise refusal(path, expected="a header that starts with {", found="blanks before it")
@@ -111,11 +113,10 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _metadata(path: Path, metadata: object) -> tuple[str, ...]:
+def _metadata(path: Path, metadata: object) -> dict[str, str]:
     if type(metadata) is not dict or not all(type(value) is str for value in metadata.values()):
         raise refusal(path, expected="metadata that maps text to text", found="something else")
-    listed = ", ".join(f"{shown(key)}={shown(value)}" for key, value in list(metadata.items())[:8])
-    return (f"metadata: {listed}",) if listed else ()
+    return {shown(key): shown(value) for key, value in metadata.items()}
 
 
 def _stored(path: Path, start: int, name: str, entry: object) -> StoredTensor:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from xframe.checkpoints import arrays
-from xframe.checkpoints import pickling as op
+from xframe.checkpoints.pickles import arrays
+from xframe.checkpoints.pickles import spelling as op
+from xframe.checkpoints.pickles.symbolic import Build, Call, Global, RuleError, Rules
 from xframe.checkpoints.refusals import shown
 from xframe.checkpoints.shapes import is_length, is_shape
-from xframe.checkpoints.symbolic import Build, Call, Global, RuleError, Rules
 from xframe.tensors import STORAGE, TensorSpec
 
 _STORAGES = {

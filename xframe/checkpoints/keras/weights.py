@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from xframe.checkpoints import hdf5, zips
-from xframe.checkpoints.hdf5 import Window
-from xframe.checkpoints.model import Checkpoint
+from xframe.checkpoints import zips
+from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.keras import hdf5
+from xframe.checkpoints.keras.hdf5 import Window
+from xframe.checkpoints.model import Checkpoint, Glance
 from xframe.checkpoints.refusals import refusal
 
 _WEIGHTS = "model.weights.h5"
@@ -23,13 +25,13 @@ class KerasWeights:
     name = "weights.h5"
     extensions: tuple[str, ...] = (".weights.h5", ".h5", ".hdf5")
 
-    def matches(self, head: bytes) -> bool:
+    def matches(self, glance: Glance) -> bool:
         """An HDF5 file without a user block."""
-        return head.startswith(hdf5.MAGIC)
+        return glance.head.startswith(hdf5.MAGIC)
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, budget: Budget) -> Checkpoint:
         """Names, shapes and places of all variables but the optimizer's."""
-        return _read(Window(path, 0, path.stat().st_size), self.name)
+        return _read(Window(path, 0, path.stat().st_size), self.name, budget)
 
 
 class KerasArchive:
@@ -38,22 +40,22 @@ class KerasArchive:
     name = "keras"
     extensions: tuple[str, ...] = (".keras",)
 
-    def matches(self, head: bytes) -> bool:
+    def matches(self, glance: Glance) -> bool:
         """A zip archive that starts with one of Keras' members."""
-        return zips.first_name(head) in {"metadata.json", "config.json", _WEIGHTS}
+        return zips.first_name(glance.head) in {"metadata.json", "config.json", _WEIGHTS}
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, budget: Budget) -> Checkpoint:
         """The variables in the archive's model.weights.h5, in place: nothing is unpacked."""
         member = zips.members(path).get(_WEIGHTS)
         if member is None or not member.stored:
             raise refusal(path, expected=f"a stored {_WEIGHTS}", found="none", attempt="model.save_weights")
-        return _read(Window(path, member.offset, member.size), self.name)
+        return _read(Window(path, member.offset, member.size), self.name, budget)
 
 
-def _read(window: Window, name: str) -> Checkpoint:
-    from xframe.checkpoints.hdf5_process import parsed  # noqa: PLC0415 - 15 ms that other formats need not pay
+def _read(window: Window, name: str, budget: Budget) -> Checkpoint:
+    from xframe.checkpoints.keras.process import parsed  # noqa: PLC0415 - 15 ms that other formats need not pay
 
-    kind, tensors = parsed(window)
+    kind, tensors = parsed(window, budget)
     kept = {label: tensor for label, tensor in tensors.items() if not label.startswith("optimizer/")}
     notes = (f"left out: {len(tensors) - len(kept)} variables of the optimizer",) if len(kept) < len(tensors) else ()
     return Checkpoint(path=window.path, format="h5" if kind == "legacy" else name, tensors=kept, notes=notes)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from xframe.checkpoints.cursor import Cursor
-from xframe.checkpoints.opcodes import REFUSED
+from xframe.checkpoints.pickles.cursor import Cursor
+from xframe.checkpoints.pickles.opcodes import REFUSED
 from xframe.checkpoints.refusals import FRESH_COPY, shown
 from xframe.errors import UnsafeCheckpoint
 

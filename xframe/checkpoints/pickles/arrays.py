@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
 from xframe.checkpoints.model import StoredTensor
+from xframe.checkpoints.pickles.symbolic import Build, Call, Global, Payload, RuleError
 from xframe.checkpoints.refusals import shown
 from xframe.checkpoints.shapes import dense_bytes, is_shape, numpy_name
-from xframe.checkpoints.symbolic import Build, Call, Global, Payload, RuleError
 from xframe.tensors import STORAGE, Extent, TensorSpec
 
 _NDARRAY = Global("numpy", "ndarray")
@@ -62,7 +64,8 @@ class PickledArray:
             extent = Extent.dense(path, self.data.offset, self.shape, self.dtype, order=self.order)
             return StoredTensor(spec=spec, extent=extent)
         flat = np.frombuffer(self.data, STORAGE[self.dtype])
-        return StoredTensor(spec=spec, values=flat.reshape(self.shape, order="F" if self.order == "F" else "C"))
+        order: Literal["C", "F"] = "F" if self.order == "F" else "C"
+        return StoredTensor(spec=spec, unpack=partial(flat.reshape, self.shape, order=order))
 
 
 def _dtype(arguments: tuple[object, ...]) -> Dtype:

@@ -12,13 +12,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from xframe.checkpoints import arrays, paddle_chunks
-from xframe.checkpoints import pickling as op
-from xframe.checkpoints.arrays import PickledArray
 from xframe.checkpoints.bits import write_bytes
-from xframe.checkpoints.model import Checkpoint, Outgoing
-from xframe.checkpoints.paddle_chunks import ChunkedArray
-from xframe.checkpoints.symbolic import Call, Global, RuleError, Rules, UnsafeCallError, interpret
+from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.model import Checkpoint, Glance, Outgoing
+from xframe.checkpoints.paddle import chunks
+from xframe.checkpoints.paddle.chunks import ChunkedArray
+from xframe.checkpoints.pickles import arrays
+from xframe.checkpoints.pickles import spelling as op
+from xframe.checkpoints.pickles.arrays import PickledArray
+from xframe.checkpoints.pickles.symbolic import Call, Global, RuleError, Rules, UnsafeCallError, interpret
+from xframe.checkpoints.refusals import shown
 from xframe.checkpoints.tree import Flat, flatten
 from xframe.errors import UsageError
 from xframe.tensors import STORAGE
@@ -38,11 +41,11 @@ class PaddlePickle:
     name = "paddle"
     extensions: tuple[str, ...] = (".pdparams", ".pdopt")
 
-    def matches(self, head: bytes) -> bool:
+    def matches(self, glance: Glance) -> bool:
         """A pickle of protocol 2 to 5 that does not start with the magic number of PyTorch's old format."""
-        return _PICKLE.match(head) is not None
+        return _PICKLE.match(glance.head) is not None
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, budget: Budget) -> Checkpoint:
         """Names, shapes and places of all arrays, nested ones under dotted names."""
         with path.open("rb") as file:
             tree = interpret(file, path.stat().st_size, RULES, str(path))
@@ -50,9 +53,12 @@ class PaddlePickle:
         if isinstance(tree, dict):
             if tree.pop(_NAME_TABLE, None) is not None:
                 notes.append(f"left out: {_NAME_TABLE}, Paddle's table of parameter names")
-            paddle_chunks.join(tree, str(path))
+            chunks.join(tree, str(path))
         flat: Flat[PickledArray | ChunkedArray] = flatten(tree, _array_of, str(path))
         tensors = {name: array.stored(name, path) for name, array in flat.tensors.items()}
+        for tensor in tensors.values():
+            if tensor.extent is None:
+                budget.check(f"{path}: {shown(tensor.spec.name)}", tensor.spec.nbytes)
         if any(tensor.spec.dtype == "uint16" for tensor in tensors.values()):
             notes.append("uint16 may mean bfloat16: Paddle stores that as uint16")
         return Checkpoint(path=path, format=self.name, tensors=tensors, notes=(*notes, *flat.notes))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from xframe.checkpoints.arrays import PickledArray
 from xframe.checkpoints.model import StoredTensor
+from xframe.checkpoints.pickles.arrays import PickledArray
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.shapes import is_shape
 from xframe.errors import CheckpointError
-from xframe.tensors import TensorSpec
+from xframe.tensors import Array, TensorSpec
 
 TABLE = "UnpackBigParamInfor@@"
 
@@ -30,9 +30,12 @@ class ChunkedArray:
     pieces: tuple[PickledArray, ...]
 
     def stored(self, name: str, path: Path) -> StoredTensor:
-        """The pieces read and joined: such an array has no one place in the file."""
-        values = np.concatenate([piece.stored(name, path).array() for piece in self.pieces]).reshape(self.shape)
-        return StoredTensor(spec=TensorSpec(name, self.shape, self.pieces[0].dtype), values=values)
+        """The pieces, to be joined when they are asked for: such an array has no one place in the file."""
+
+        def joined() -> Array:
+            return np.concatenate([piece.stored(name, path).array() for piece in self.pieces]).reshape(self.shape)
+
+        return StoredTensor(spec=TensorSpec(name, self.shape, self.pieces[0].dtype), unpack=joined)
 
 
 def join(tree: dict[object, object], place: str) -> None:

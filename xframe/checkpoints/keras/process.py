@@ -12,13 +12,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from xframe.checkpoints.hdf5 import Window
+from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.keras.hdf5 import Window
 from xframe.checkpoints.model import StoredTensor
 from xframe.checkpoints.refusals import refusal
 from xframe.errors import CheckpointError
@@ -30,10 +32,10 @@ _RESULT, _VALUES = "result.json", "values"
 Parse = Callable[[Window], tuple[str, Mapping[str, StoredTensor]]]
 
 
-def parsed(window: Window) -> tuple[str, dict[str, StoredTensor]]:
+def parsed(window: Window, budget: Budget) -> tuple[str, dict[str, StoredTensor]]:
     """The kind of Keras file in ``window``, and its tensors. A child that hangs or dies is a CheckpointError too."""
     with TemporaryDirectory(prefix="xframe-") as scratch:
-        command = [sys.executable, "-P", "-m", "xframe.checkpoints.keras_child", scratch, *map(str, _words(window))]
+        command = [sys.executable, "-P", "-m", "xframe.checkpoints.keras.child", scratch, *map(str, _words(window))]
         try:
             done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
                 command, check=False, env=_environment(), stdin=subprocess.DEVNULL, capture_output=True, timeout=LONGEST
@@ -66,7 +68,7 @@ def _words(window: Window) -> tuple[Path, int, int]:
 
 def _environment() -> dict[str, str]:
     """So that the child finds this very package, wherever it was imported from."""
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
 
 
@@ -86,7 +88,7 @@ def _received(window: Window, result: dict[str, Any], values: Path) -> tuple[str
             spec = TensorSpec(name, tuple(lengths), dtype)
             if offset is None:
                 flat = np.frombuffer(file.read(spec.nbytes), STORAGE[dtype])
-                tensors[name] = StoredTensor(spec=spec, values=flat.reshape(spec.shape))
+                tensors[name] = StoredTensor(spec=spec, unpack=partial(flat.reshape, spec.shape))
             else:
                 extent = Extent.dense(window.path, offset, spec.shape, dtype)
                 tensors[name] = StoredTensor(spec=spec, extent=extent)

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from xframe.checkpoints import hdf5
-from xframe.checkpoints.hdf5 import Dataset, Window
-from xframe.checkpoints.hdf5_process import serve
+from xframe.checkpoints.keras import hdf5
+from xframe.checkpoints.keras.hdf5 import Dataset, Window
+from xframe.checkpoints.keras.process import serve
 from xframe.checkpoints.model import StoredTensor
 from xframe.checkpoints.refusals import refusal, shown
 

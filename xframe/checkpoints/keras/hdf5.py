@@ -105,7 +105,8 @@ def stored(window: Window, name: str, dataset: Any) -> StoredTensor:
         if offset is not None and offset + spec.nbytes > window.size:
             raise refusal(place, expected="its bytes in the file", found="a place beyond its end")
         return StoredTensor(spec=spec, extent=extent)
-    return StoredTensor(spec=spec, values=dataset[()])
+    values = dataset[()]
+    return StoredTensor(spec=spec, unpack=lambda: values)
 
 
 def _shape(place: str, dataset: Any) -> tuple[int, ...]:

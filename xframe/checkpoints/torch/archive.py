@@ -16,10 +16,11 @@ from typing import BinaryIO
 
 from xframe.checkpoints import zips
 from xframe.checkpoints.bits import write_bytes
-from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
+from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.model import Checkpoint, Glance, Outgoing, StoredTensor
+from xframe.checkpoints.pickles.symbolic import interpret
 from xframe.checkpoints.refusals import refusal
-from xframe.checkpoints.symbolic import interpret
-from xframe.checkpoints.torch_pickle import RULES, PickledTensor, Storage, as_tensor, pickled_state_dict
+from xframe.checkpoints.torch.tensors import RULES, PickledTensor, Storage, as_tensor, pickled_state_dict
 from xframe.checkpoints.tree import flatten
 from xframe.checkpoints.zips import Member
 from xframe.errors import CheckpointError
@@ -37,15 +38,15 @@ class TorchZip:
     name = "torch"
     extensions: tuple[str, ...] = (".pth", ".pt", ".bin", ".ckpt")
 
-    def matches(self, head: bytes) -> bool:
+    def matches(self, glance: Glance) -> bool:
         """A zip archive whose first member lies in a folder of its own and is one of PyTorch's."""
-        root, _, name = zips.first_name(head).partition("/")
+        root, _, name = zips.first_name(glance.head).partition("/")
         return bool(root) and (name in _MEMBERS or name.startswith(("data/", "code/", "constants")))
 
-    def read(self, path: Path) -> Checkpoint:
+    def read(self, path: Path, budget: Budget) -> Checkpoint:
         """Names, shapes and places of all tensors; ties and views stay what they are, nested names get dots."""
         archive = _Archive(path)
-        data = archive.pickle()
+        data = archive.pickle(budget)
         tree = interpret(BytesIO(data), len(data), RULES, f"{path}: data.pkl")
         flat = flatten(tree, as_tensor, str(path))
         tensors = {name: archive.stored(name, tensor) for name, tensor in flat.tensors.items()}
@@ -71,7 +72,7 @@ class _Archive:
         self.members = self._below_root(zips.members(path))
         self._check_byteorder()
 
-    def pickle(self) -> bytes:
+    def pickle(self, budget: Budget) -> bytes:
         if "data.pkl" not in self.members or "constants.pkl" in self.members:
             raise refusal(
                 self.path,
@@ -79,6 +80,7 @@ class _Archive:
                 found="no data.pkl" if "data.pkl" not in self.members else "a TorchScript archive",
                 attempt="load it in PyTorch and torch.save its state_dict()",
             )
+        budget.check(self.path, self.members["data.pkl"].size)
         return zips.content(self.path, self.members["data.pkl"], most=_LARGEST_PICKLE)
 
     def stored(self, name: str, tensor: PickledTensor) -> StoredTensor:

@@ -1,0 +1,1 @@
+"""What Paddle writes: .pdparams, .pdopt."""

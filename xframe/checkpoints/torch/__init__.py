@@ -1,0 +1,1 @@
+"""What PyTorch writes: .pth, .pt, .bin."""
