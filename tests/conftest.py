@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xframe import checkpoints
-from xframe.tensors import digest
+from xframe.digests import digest
 from xframe.workers import Pool
 from xframe.workflows.port import PortOptions
 from xframe.workflows.port import port as carry_out

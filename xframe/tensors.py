@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,21 +107,36 @@ class Extent:
         return cls(Path(path), offset, tuple(shape), dtype, tuple(strides))
 
 
+class _Mapping(mmap.mmap):
+    """A file's pages, mapped; a class of our own because a plain mmap cannot be referred to weakly."""
+
+
 # All tensors of a file share one mapping of it: each mapping holds a file descriptor, and models have more tensors than
 # a process may have descriptors. A mapping goes when its last tensor does.
-_mapped: WeakValueDictionary[tuple[Any, ...], Array] = WeakValueDictionary()
+_mapped: WeakValueDictionary[tuple[Any, ...], _Mapping] = WeakValueDictionary()
 
 
 def _mapped_whole(path: Path) -> Array:
     status = path.stat()
     key = (path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-    whole = _mapped.get(key)
-    if whole is None:
-        whole = _mapped[key] = np.memmap(path, np.uint8, "r")
-    return whole
+    mapping = _mapped.get(key)
+    if mapping is None:
+        with path.open("rb") as file:
+            mapping = _mapped[key] = _Mapping(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.frombuffer(mapping, np.uint8)
 
 
-def digest(array: Array) -> str:
-    """``sha256:`` of the tensor's bytes, little-endian and in C order; dtype and shape are not part of it."""
-    dense: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)  # Any: a buffer, though numpy's types hide it
-    return "sha256:" + hashlib.sha256(dense).hexdigest()
+def release(array: Array) -> None:
+    """Gives back the memory that the pages of a mapped array take in this process; a later look reads them again.
+
+    Nothing happens to an array that is not mapped by ``Extent.map``.
+    """
+    base: Any = array
+    while base is not None and not isinstance(base, _Mapping):
+        base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)
+    if base is None or array.size == 0:
+        return
+    low, high = np.lib.array_utils.byte_bounds(array)
+    first = low - np.frombuffer(base, np.uint8).ctypes.data
+    start = first - first % mmap.PAGESIZE
+    base.madvise(mmap.MADV_DONTNEED, start, first + high - low - start)

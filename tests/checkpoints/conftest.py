@@ -12,7 +12,8 @@ import pytest
 
 from xframe import checkpoints
 from xframe.checkpoints import Outgoing
-from xframe.tensors import STORAGE, TensorSpec, digest
+from xframe.digests import digest
+from xframe.tensors import STORAGE, TensorSpec
 
 REAL = Path(__file__).parent / "real"
 SHAPES = ((), (5,), (3, 4), (0, 3), (2, 0), (2, 3, 1, 4))

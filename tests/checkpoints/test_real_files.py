@@ -8,7 +8,8 @@ from conftest import array_of, every_spec, outgoing, told
 
 from xframe import checkpoints
 from xframe.errors import CheckpointError
-from xframe.tensors import STORAGE, TensorSpec, digest
+from xframe.digests import digest
+from xframe.tensors import STORAGE, TensorSpec
 
 PADDLE = ["net2.pdparams", "net3.pdparams", "net4.pdparams", "net5.pdparams", "odd2.pdparams", "odd4.pdparams",
           "nested.pdparams", "adam.pdopt"]  # fmt: skip
@@ -82,7 +83,7 @@ def test_torch_file_that_is_no_state_dict_is_refused_with_what_to_do(torch_files
 
 def test_paddle_notes(paddle_files):
     nested = checkpoints.read(paddle_files.theirs / "nested.pdparams").notes
-    assert "uint16 may mean bfloat16: Paddle stores that as uint16" in nested
+    assert "uint16 may mean bfloat16, which Paddle stores so: --stored-as uint16=bfloat16" in nested
     assert "left out, not tensors: epoch (int)" in nested
     assert "StructuredToParameterName@@" in checkpoints.read(paddle_files.theirs / "net4.pdparams").notes[0]
     assert any("LR_Scheduler" in note for note in checkpoints.read(paddle_files.theirs / "adam.pdopt").notes)

@@ -17,7 +17,8 @@ from xframe.mapping import Entry
 from xframe.planning import PortPlan, computed, outgoing
 from xframe.proving.probe import random_weights
 from xframe.proving.sides import Side
-from xframe.tensors import STORAGE, Array, Extent, TensorSpec, digest
+from xframe.digests import digest
+from xframe.tensors import STORAGE, Array, Extent, TensorSpec
 from xframe.workers import Pool
 
 

@@ -1,0 +1,96 @@
+"""Strips are the C order of the array, to the bit, whatever its strides; and they are small."""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from blake3 import blake3
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from xframe import strips as module
+from xframe.digests import digest
+from xframe.strips import LARGEST, strips
+from xframe.tensors import Extent
+
+LARGE = [
+    ((1500, 700), (1, 0)),
+    ((64, 3, 7, 7), (2, 3, 1, 0)),
+    ((96, 300, 3, 3), (2, 3, 1, 0)),
+    ((3, 3, 300, 96), (3, 2, 0, 1)),
+    ((40, 128, 7, 7), (2, 3, 1, 0)),
+    ((2, 300_000), (1, 0)),
+    ((300_000, 2), (1, 0)),
+    ((3_000_000,), (0,)),
+]  # fmt: skip
+
+
+def joined(array):
+    parts = [strip.copy() for strip in strips(array)]
+    assert all(part.ndim == 1 and part.nbytes <= LARGEST for part in parts)
+    return np.concatenate(parts) if parts else np.empty(0, array.dtype)
+
+
+def same(array):
+    return joined(array).tobytes() == np.ascontiguousarray(array).tobytes()
+
+
+def numbers(shape, dtype="u4"):
+    return np.arange(math.prod(shape), dtype=dtype).reshape(shape)
+
+
+@pytest.mark.parametrize(("shape", "order"), LARGE)
+@pytest.mark.parametrize("dtype", ["u1", "f4", "c16"])
+def test_large_transposed_arrays(shape, order, dtype):
+    assert same(numbers(shape, dtype).transpose(order))
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_strides(data):
+    """Axes in any order, reversed, with steps, repeated by stride 0; tiles and strips so small that all are cut."""
+    shape = data.draw(st.lists(st.integers(0, 9), max_size=5).map(tuple))
+    array = numbers(shape).transpose(data.draw(st.permutations(range(len(shape)))))
+    array = array[tuple(slice(None, None, data.draw(st.sampled_from([1, 1, 2, -1]))) for _ in shape)]
+    if data.draw(st.booleans()):
+        array = np.broadcast_to(array, (3, *array.shape))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("STRIP", "_TILE", "_CONTIGUOUS"):
+            patch.setattr(module, name, data.draw(st.sampled_from([4, 16, 64, 1024])))
+        patch.setattr(module, "LARGEST", data.draw(st.sampled_from([64, 1024])))
+        assert b"".join(strip.tobytes() for strip in strips(array)) == np.ascontiguousarray(array).tobytes()
+
+
+def test_a_digest_is_that_of_the_dense_bytes():
+    array = numbers((1500, 700)).T
+    assert digest(array) == "blake3:" + blake3(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+PROGRAM = """
+import resource, sys
+from pathlib import Path
+from xframe.strips import strips
+from xframe.tensors import Extent
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+path, order = Path(sys.argv[1]), sys.argv[2]
+before = peak()
+array = Extent.dense(path, 0, (10_000, 10_000), "float32").map()
+total = sum(int(strip[0]) for strip in strips(array.T if order == "turned" else array))
+print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("order", ["turned", "straight"])
+def test_memory_does_not_grow_with_a_mapped_array(tmp_path, order):
+    """400 MB go by; what stays resident is a few strips and the pages between two releases."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(400_000_000)
+    done = subprocess.run([sys.executable, "-c", PROGRAM, path, order], check=True, capture_output=True, text=True)
+    assert float(done.stdout) < 120
+    assert Extent.dense(path, 0, (10_000, 10_000), "float32").map()[-1, -1] == 0
