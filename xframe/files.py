@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from xframe import checkpoints
+from xframe.checkpoints import Budget, Selection
 from xframe.checkpoints.model import Checkpoint
 from xframe.errors import UsageError
-from xframe.mapping import Implementation
+from xframe.mapping import Implementation, Table
 from xframe.planning import Values
 
 KERAS_ONLY = (".weights.h5", ".keras")  # which variable is which, only a built Keras model knows
@@ -36,6 +37,22 @@ def check_output(path: Path, implementation: Implementation) -> None:
 def partial_ending(path: Path) -> str:
     """How a hidden partial file ends: like the file that it will be, for loaders that look at the name."""
     return ".partial" + "".join(path.suffixes[-2:])
+
+
+def opened_weights(
+    path: Path, table: Table, implementation: Implementation, selection: Selection, budget: Budget
+) -> Checkpoint:
+    """The source's file, with what ``selection`` says of it. Raises UsageError where Keras decides about names."""
+    if not framework_writes(path, implementation):
+        here = implementation.name
+        expected = [entry.names[here].name for entry in table.entries if here in entry.names]
+        return checkpoints.opened(path, selection, budget, expected)
+    if selection:
+        raise UsageError(
+            f"{path}: --select, --strip-prefix and --stored-as are for state dicts, and a Keras model reads this file "
+            "itself. Try: without them."
+        )
+    return checkpoints.opened(path, selection, budget)
 
 
 def reader(checkpoint: Checkpoint) -> Values:

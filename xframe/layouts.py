@@ -138,14 +138,19 @@ class Rearrangement:
         """For people: ``out in -> in out``, or ``=`` where nothing moves."""
         return "=" if self.is_identity else f"{self.source.text} -> {self.target.text}"
 
+    def view(self, array: Array) -> Array:
+        """``array`` of the source pattern with its axes in the target's order, none of them joined; nothing is copied.
+
+        Its elements in C order are the target's. Raises LayoutError when the shape does not fit.
+        """
+        sizes = self.source.bind(array.shape, self.sizes)
+        split = array.reshape([sizes[axis] for axis in self.source.axes])
+        return split.transpose([self.source.axes.index(axis) for axis in self.target.axes])
+
     def apply(self, array: Array) -> Array:
         """``array`` of the source pattern, as a contiguous array of the target pattern.
 
         Raises LayoutError when the shape does not fit.
         """
-        sizes = self.source.bind(array.shape, self.sizes)
-        if self.is_identity:
-            return np.ascontiguousarray(array).reshape(array.shape)
-        split = array.reshape([sizes[axis] for axis in self.source.axes])
-        order = [self.source.axes.index(axis) for axis in self.target.axes]
-        return np.ascontiguousarray(split.transpose(order)).reshape(self.target.shape(sizes))
+        target = self.target.shape(self.source.bind(array.shape, self.sizes))
+        return np.ascontiguousarray(self.view(array)).reshape(target)

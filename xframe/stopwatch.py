@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-Progress = Callable[[str], None]
+
+class Progress:
+    """Who is told how far a workflow is. This one tells nobody."""
+
+    def __call__(self, step: str) -> None:
+        """A step begins."""
+
+    def expect(self, nbytes: int) -> None:
+        """The present step moves that many bytes."""
+
+    def advance(self, nbytes: int) -> None:
+        """So many bytes more have moved; told from any thread."""
 
 
-def silent(step: str) -> None:
-    """Progress that nobody sees."""
+silent = Progress()
 
 
 class Stopwatch:
     """``with watch("plan"): …`` adds to ``seconds["plan"]`` and tells ``progress``."""
 
     def __init__(self, progress: Progress = silent) -> None:
-        self._progress = progress
+        self.progress = progress
         self._started = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def __call__(self, step: str, label: str = "") -> Iterator[None]:
-        self._progress(label or step)
+        self.progress(label or step)
         started = time.perf_counter()
         try:
             yield

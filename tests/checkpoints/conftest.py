@@ -32,7 +32,7 @@ def array_of(spec, seed=0):
 
 
 def outgoing(specs):
-    return [Outgoing(spec, lambda spec=spec, seed=seed: array_of(spec, seed)) for seed, spec in enumerate(specs)]
+    return [Outgoing.whole(spec, lambda spec=spec, seed=seed: array_of(spec, seed)) for seed, spec in enumerate(specs)]
 
 
 def every_spec(extension):
@@ -93,7 +93,7 @@ def paddle_files(tmp_path_factory):
 def torch_files(tmp_path_factory):
     """With a third file of ours in zip64, the form of archives over 2 GiB: the limit is lowered for it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zipfile.ZIP64_LIMIT", 20)
+        patch.setattr("xframe.checkpoints.zip_layout.LIMIT", 20)
         path = tmp_path_factory.mktemp("zip64") / "zip64.pth"
         checkpoints.write(path, None, outgoing(every_spec(".pth")))
     return exchange(tmp_path_factory, "torch", ".pth", path)

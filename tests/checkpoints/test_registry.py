@@ -94,7 +94,7 @@ def test_what_is_no_file(tmp_path):
         (b"\x93NUMPY\x01\x00", "no name"),
         (b"\x80\x09.", "protocol above 5"),
         (b"x" * 257 + b"ustar\x0000" + b"x" * 300, "tar"),
-        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", "before 1.6"),
+        (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.", "cut off"),
         (b"\x1b[31m\x07", "1b 5b"),
     ],
 )

@@ -44,7 +44,7 @@ def test_round_trip(tmp_path, extension, data):
     for spec in wanted:
         found = read.tensors[spec.name]
         assert found.spec.shape == spec.shape
-        assert found.spec.dtype == ("uint16" if (extension, spec.dtype) == (".pdparams", "bfloat16") else spec.dtype)
+        assert found.spec.dtype == spec.dtype
         assert found.array().tobytes() == stored[spec.name].tobytes()
         assert found.array().dtype == STORAGE[spec.dtype]
 
@@ -76,7 +76,7 @@ def test_arrays_that_pickle_writes(tmp_path, spec, fortran, protocol):
     read = checkpoints.read(path)
     assert set(read.tensors) == {spec.name, "twice."}
     for tensor in read.tensors.values():
-        assert (tensor.spec.shape, tensor.spec.dtype) == (spec.shape, spec.dtype)
+        assert (tensor.spec.shape, tensor.spec.dtype) == (spec.shape, spec.dtype.replace("uint16", "bfloat16"))
         assert np.array_equal(tensor.array().tobytes(), array.tobytes())
 
 
@@ -86,7 +86,7 @@ def test_a_strided_source_is_written_dense(tmp_path):
     view = source.transpose(2, 0, 1)[::2]
     spec = TensorSpec("x", view.shape, "float64")
     for extension in FORMATS:
-        checkpoints.write(tmp_path / f"a{extension}", None, [checkpoints.Outgoing(spec, lambda: view)])
+        checkpoints.write(tmp_path / f"a{extension}", None, [checkpoints.Outgoing.whole(spec, lambda: view)])
         assert np.array_equal(checkpoints.read(tmp_path / f"a{extension}").tensors["x"].array(), view)
 
 

@@ -66,7 +66,7 @@ def test_old_file_survives_an_error_in_the_middle(tmp_path, extension, error):
         raise error
 
     with pytest.raises(error):
-        checkpoints.write(target, None, [*outgoing([SPEC]), Outgoing(TensorSpec("y", (2,), "int8"), values)])
+        checkpoints.write(target, None, [*outgoing([SPEC]), Outgoing.whole(TensorSpec("y", (2,), "int8"), values)])
     assert target.read_bytes() == b"old"
     assert listed(tmp_path) == [target.name]
 
@@ -75,7 +75,7 @@ def test_old_file_survives_an_error_in_the_middle(tmp_path, extension, error):
 def test_values_unlike_their_spec_are_refused(tmp_path, extension):
     for wrong in (np.zeros(4, "f4"), np.zeros(3, "f8"), np.zeros((1, 3), "f4")):
         with pytest.raises(OutputError, match="x: expected"):
-            checkpoints.write(tmp_path / f"a{extension}", None, [Outgoing(SPEC, lambda wrong=wrong: wrong)])
+            checkpoints.write(tmp_path / f"a{extension}", None, [Outgoing.whole(SPEC, lambda wrong=wrong: wrong)])
     assert listed(tmp_path) == []
 
 
@@ -136,10 +136,12 @@ from xframe.tensors import TensorSpec
 signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where tests run in the background
 
 def slow():
-    print("writing", flush=True)
-    time.sleep(60)
+    for _ in range(1200):
+        print("writing", flush=True)
+        time.sleep(0.05)
+        yield np.zeros(0, "i1")
 
-tensors = [checkpoints.Outgoing(TensorSpec("x", (9,), "int8"), lambda: np.zeros(9, "i1")),
+tensors = [checkpoints.Outgoing.whole(TensorSpec("x", (9,), "int8"), lambda: np.zeros(9, "i1")),
            checkpoints.Outgoing(TensorSpec("y", (9,), "int8"), slow)]
 checkpoints.write(sys.argv[1], None, tensors)
 """

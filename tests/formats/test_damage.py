@@ -1,12 +1,15 @@
 """Whatever is cut off or flipped: the file is read, or refused with CheckpointError. No other exception, no crash."""
 
+import json
 import pickle
 import random
 import zipfile
 
 import h5py
+import legacy_torch
 import numpy as np
 import pytest
+import tensor_bundles
 
 from xframe import checkpoints
 from xframe.checkpoints import Outgoing
@@ -38,13 +41,32 @@ def pickled(protocol):
 
 def written(extension):
     specs = [TensorSpec("a", (3,), "float32"), TensorSpec("b.c", (1, 2), "int64")]
-    tensors = [Outgoing(specs[0], lambda: np.arange(3, dtype="f4")), Outgoing(specs[1], lambda: np.ones((1, 2), "i8"))]
+    tensors = [Outgoing.whole(specs[0], lambda: np.arange(3, dtype="f4")), Outgoing.whole(specs[1], lambda: np.ones((1, 2), "i8"))]
     return lambda path: checkpoints.write(path, extension, tensors)
 
 
 def deflated(path):
     with path.open("wb") as file:
         np.savez_compressed(file, a=np.arange(30.0), b=np.zeros((3, 4)))
+
+
+def sharded(path):
+    """The index is what is damaged; the shards lie beside it."""
+    for name in ("a", "b"):
+        np.savez(path.parent / f"{name}.npz", **{name: np.arange(3.0)})
+    index = {"metadata": {"total_size": 48}, "weight_map": {"a": "a.npz", "b": "b.npz"}}
+    path.write_text(json.dumps(index, indent=2))
+
+
+def tensorflow(path):
+    """The index is what is damaged; its data file lies beside it under every name that it gets."""
+    keys = ["layer/kernel", "layer/bias", "save_counter"]
+    graph = tensor_bundles.node(("layer", 1), attributes=[(key, f"model/{key}") for key in keys])
+    graph += tensor_bundles.node()
+    index = tensor_bundles.with_graph(path.parent, graph, keys)
+    for name in (path.name, "cut", "flipped", "overwritten"):
+        (path.parent / f"{name}.data-00000-of-00001").write_bytes(index.with_suffix(tensor_bundles.ENDING).read_bytes())
+    index.rename(path)
 
 
 MAKERS = {
@@ -57,6 +79,9 @@ MAKERS = {
     "pickle4": pickled(4),
     "pickle5": pickled(5),
     "deflated": deflated,
+    "legacy": lambda path: path.write_bytes(legacy_torch.legacy()),
+    "sharded": sharded,
+    "tensorflow": tensorflow,
     "hdf5": hdf5,
     "keras": keras,
 }

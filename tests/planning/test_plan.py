@@ -5,7 +5,7 @@ import pytest
 
 from xframe.errors import PlanError
 from xframe.mapping import load_table
-from xframe.planning import computed, make_plan, outgoing
+from xframe.planning import computed, make_plan
 from xframe.tensors import TensorSpec
 
 
@@ -150,7 +150,7 @@ def test_a_bias_that_holds_more_is_folded_into_the_running_mean(table):
     found = plan(table, "paddle/custom", "torch", held, specs(table, "torch"), values=values.__getitem__)
     (drop,) = found.dropped
     assert drop.folded
-    arrays = {item.spec.name: item.values() for item in outgoing(found, values.__getitem__)}
+    arrays = {step.target.name: computed(step, values.__getitem__) for step in found.steps}
     assert np.array_equal(arrays["bn1.running_mean"], np.full(64, 0.5 - 2.0, "float32"))
     assert np.array_equal(arrays["bn1.running_var"], np.full(64, 0.5, "float32"))
 

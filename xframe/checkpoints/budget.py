@@ -24,3 +24,6 @@ class Budget:
                 found=f"{nbytes}",
                 attempt=f"--max-memory {-(-nbytes // _GIB)}GB, if you trust the file",
             )
+
+
+AMPLE = Budget()

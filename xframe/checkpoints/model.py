@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from xframe.checkpoints.budget import Budget
-from xframe.errors import CheckpointError
+from xframe.errors import CheckpointError, OutputError
+from xframe.strips import strips
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
+
+if TYPE_CHECKING:
+    from xframe.checkpoints.pouring import Layout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +62,8 @@ class StoredTensor:
 class Checkpoint:
     """A weight file, read: its tensors in file order, and what else a user should know of it (``notes``).
 
-    ``metadata`` is what it holds besides tensors, by dotted name, each value in a few words.
+    ``metadata`` is what it holds besides tensors, by dotted name, each value in a few words. ``branches`` has the
+    dotted path of every dict or list in it that holds tensors, with their number: known, not read out of names.
     """
 
     path: Path
@@ -64,6 +71,7 @@ class Checkpoint:
     tensors: Mapping[str, StoredTensor]
     notes: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    branches: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -97,10 +105,33 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A tensor on its way into a file: its spec now, its values (storage dtype, C order) when the writer asks."""
+    """A tensor on its way into a file: its spec now; its values when the writer asks.
+
+    ``strips`` gives them in C order and storage dtype as flat arrays, each good until the next is asked for.
+    """
 
     spec: TensorSpec
-    values: Callable[[], Array]
+    strips: Callable[[], Iterable[Array]]
+
+    @classmethod
+    def whole(cls, spec: TensorSpec, values: Callable[[], Array]) -> Outgoing:
+        """From a function that returns the tensor in one piece, whatever its strides."""
+        return cls(spec, lambda: strips(_fitting(spec, values())))
+
+    def values(self) -> Array:
+        """The tensor in one piece."""
+        flat = np.empty(self.spec.numel, STORAGE[self.spec.dtype])
+        position = 0
+        for strip in self.strips():
+            flat[position : position + strip.size] = strip
+            position += strip.size
+        return flat.reshape(self.spec.shape)
+
+
+def _fitting(spec: TensorSpec, values: Array) -> Array:
+    if values.shape != spec.shape or values.dtype != STORAGE[spec.dtype]:
+        raise OutputError(f"{spec.name}: expected {spec}; found values of {values.dtype}{list(values.shape)}.")
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +159,8 @@ class Reader(Protocol):
 
 
 class Format(Reader, Protocol):
-    """A weight file format that can be written too. ``write`` streams one tensor at a time."""
+    """A weight file format that can be written too."""
 
-    def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
-        """Write all tensors into an open binary file."""
+    def layout(self, tensors: Sequence[Outgoing]) -> Layout:
+        """Where everything of the file goes. Raises UsageError for a tensor that the format cannot hold."""
         ...

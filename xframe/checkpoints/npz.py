@@ -12,16 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO, TypeVar
+from typing import IO, TypeVar
 
 import numpy as np
 
 from xframe.checkpoints import zips
-from xframe.checkpoints.bits import write_bytes
 from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.model import Checkpoint, Glance, Outgoing, StoredTensor
+from xframe.checkpoints.pouring import Layout
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.shapes import dense_bytes, is_shape, numpy_name
+from xframe.checkpoints.zip_layout import Entry, zip_layout
 from xframe.checkpoints.zips import Member
 from xframe.errors import UsageError
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
@@ -63,12 +64,10 @@ class Npz:
             tensors[tensor.spec.name] = tensor
         return Checkpoint(path=path, format=self.name, tensors=tensors)
 
-    def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
+    def layout(self, tensors: Sequence[Outgoing]) -> Layout:
         """What ``numpy.load`` reads, uncompressed, payloads at multiples of 64."""
         self.check(tensors)
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for tensor in tensors:
-                _add(archive, tensor)
+        return zip_layout(Entry(f"{tensor.spec.name}.npy", npy_header(tensor.spec), tensor) for tensor in tensors)
 
     def check(self, tensors: Sequence[Outgoing]) -> None:
         """Raises UsageError for a dtype that numpy has no name for, or a name that no archive member may have."""
@@ -81,16 +80,6 @@ class Npz:
                 )
             if zips.bad_name(f"{spec.name}.npy"):
                 raise UsageError(f"expected a name fit for an archive; found {shown(spec.name)!r}. Try: .safetensors.")
-
-
-def _add(archive: zipfile.ZipFile, tensor: Outgoing) -> None:
-    header = npy_header(tensor.spec)
-
-    def write(member: IO[bytes]) -> None:
-        member.write(header)
-        write_bytes(member, tensor)
-
-    zips.add(archive, f"{tensor.spec.name}.npy", len(header) + tensor.spec.nbytes, write)
 
 
 def npy_header(spec: TensorSpec) -> bytes:

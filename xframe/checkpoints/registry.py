@@ -17,17 +17,36 @@ from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.keras.weights import KerasArchive, KerasWeights
 from xframe.checkpoints.model import Checkpoint, Format, Glance, Outgoing, Reader
 from xframe.checkpoints.npz import Npz
+from xframe.checkpoints.onnx.model import Onnx
+from xframe.checkpoints.paddle.inference import PaddleInference
 from xframe.checkpoints.paddle.params import PaddlePickle
+from xframe.checkpoints.pouring import Layout, Poured, Tell, pour, silent
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.safetensors import Safetensors
+from xframe.checkpoints.sharded import ShardIndex
+from xframe.checkpoints.shards import Sharding, write_shards
 from xframe.checkpoints.staging import staged
+from xframe.checkpoints.tensorflow.bundle import TensorBundle
+from xframe.checkpoints.tensorflow.places import index_of
 from xframe.checkpoints.torch.archive import TorchZip
+from xframe.checkpoints.torch.legacy import TorchLegacy
 from xframe.errors import CheckpointError, UsageError
 
 FORMATS: tuple[Format, ...] = (TorchZip(), PaddlePickle(), Safetensors(), Npz())
-READERS: tuple[Reader, ...] = (*FORMATS, KerasWeights(), KerasArchive())
+READERS: tuple[Reader, ...] = (
+    *FORMATS,
+    TorchLegacy(),
+    KerasWeights(),
+    KerasArchive(),
+    PaddleInference(),
+    Onnx(),
+    ShardIndex(lambda path, budget: read(path, budget)),  # noqa: PLW0108  it is defined below
+    TensorBundle(),
+)
 # Keras alone can write these: their layout follows its own layer objects.
-WRITTEN_BY_KERAS: Mapping[str, str] = MappingProxyType({".weights.h5": "weights.h5", ".keras": "keras"})
+WRITTEN_BY_KERAS: Mapping[str, str] = MappingProxyType(
+    {".weights.h5": "weights.h5", ".keras": "keras", ".index": "tensorflow"}
+)
 _EXTENSIONS: Mapping[str, str] = MappingProxyType(
     {**{extension: form.name for form in FORMATS for extension in form.extensions}, **WRITTEN_BY_KERAS}
 )
@@ -37,7 +56,6 @@ _ZIP_END = b"PK\x05\x06"
 _MOST_EXPANSION = 16
 _SAVE_AGAIN = "load it in PyTorch and torch.save its state_dict() again"
 _NO_WEIGHTS = (
-    (b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19", "PyTorch's format from before 1.6", _SAVE_AGAIN),
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "git lfs pull"),
     (b"<", "a web page or XML", "download the file itself"),
     (b"\x1f\x8b", "gzip data", "unpack it"),
@@ -68,37 +86,58 @@ def read(path: Path | str, budget: Budget = _DEFAULT) -> Checkpoint:
     """
     path = Path(path)
     try:
+        path = index_of(path) or path
         before = _checked_stat(path)
         checkpoint = _format_in(path).read(path, budget)
         after = path.stat()
+        size = _bytes_read(checkpoint, after.st_size)
     except OSError as error:
         attempt = "another path, or permission to read this one"
         raise refusal(path, expected="a readable file", found=str(error), attempt=attempt) from error
     if (before.st_ino, before.st_size, before.st_mtime_ns) != (after.st_ino, after.st_size, after.st_mtime_ns):
         raise refusal(path, expected="a file at rest", found="one that changes as it is read", attempt="again later")
-    _check_expansion(checkpoint, after.st_size)
+    _check_expansion(checkpoint, size)
     return _with_extension_note(checkpoint)
 
 
-def write(path: Path | str, format_name: str | None, tensors: Sequence[Outgoing]) -> None:
+def write(
+    path: Path | str,
+    format_name: str | None,
+    tensors: Sequence[Outgoing],
+    *,
+    digests: bool = False,
+    tell: Tell = silent,
+) -> list[Poured]:
     """Writes ``tensors`` to ``path`` whole or not at all; ``format_name`` None means by extension.
 
-    Raises UsageError for a format or tensor that cannot be written so, OutputError if the file cannot be written.
+    ``digests`` asks for every tensor's, in the same pass; ``tell`` hears the bytes go. Raises UsageError for a format
+    or tensor that cannot be written so, OutputError if the file cannot be written.
     """
-    form = _writable(format_name or format_of(path))
-    _check_names(tensors)
+    layout = _layout(format_name or format_of(path), tensors)
     with staged(path) as stage:
-        with stage.path.open("wb") as file:
-            form.write(file, tensors)
+        poured = pour(stage.path, layout, digests=digests, tell=tell)
         stage.publish()
+    return poured
 
 
-def encode(path: Path, format_name: str, tensors: Sequence[Outgoing]) -> None:
-    """Writes ``tensors`` into the file at ``path``, for callers with a stage of their own: see ``staged``."""
-    form = _writable(format_name)
+def encode(
+    path: Path, format_name: str, tensors: Sequence[Outgoing], *, digests: bool = False, tell: Tell = silent
+) -> list[Poured]:
+    """Writes ``tensors`` into the empty file at ``path``, for callers with a stage of their own: see ``staged``."""
+    return pour(path, _layout(format_name, tensors), digests=digests, tell=tell)
+
+
+def write_sharded(
+    path: Path, tensors: Sequence[Outgoing], sharding: Sharding, *, tell: Tell = silent
+) -> tuple[list[Poured], list[str]]:
+    """Writes safetensors shards beside ``path`` and their index; every tensor's digest, and notes. See ``shards``."""
     _check_names(tensors)
-    with path.open("wb") as file:
-        form.write(file, tensors)
+    return write_shards(path, tensors, sharding, read, tell=tell)
+
+
+def _layout(format_name: str, tensors: Sequence[Outgoing]) -> Layout:
+    _check_names(tensors)
+    return _writable(format_name).layout(tensors)
 
 
 def _writable(format_name: str) -> Format:
@@ -175,6 +214,12 @@ def _recognised(head: bytes) -> tuple[str, str]:
     return f"unknown content that starts with {head[:8].hex(' ')}", "save the weights in one of these formats"
 
 
+def _bytes_read(checkpoint: Checkpoint, size: int) -> int:
+    """``size`` of the file that was asked for, and those of the files beside it that its tensors lie in."""
+    beside = {tensor.extent.path for tensor in checkpoint.tensors.values() if tensor.extent is not None}
+    return size + sum(path.stat().st_size for path in beside - {checkpoint.path})
+
+
 def _check_expansion(checkpoint: Checkpoint, size: int) -> None:
     """Ties and expanded tensors may make a file larger in memory than on disk, but not without bound."""
     dense = sum(tensor.spec.nbytes for tensor in checkpoint.tensors.values() if tensor.extent is not None)
@@ -193,7 +238,7 @@ def _with_extension_note(checkpoint: Checkpoint) -> Checkpoint:
         promised = format_of(checkpoint.path)
     except UsageError:
         return checkpoint
-    if promised == checkpoint.format:
+    if promised == checkpoint.format.removesuffix(" (legacy)"):
         return checkpoint
     note = f"named as {promised}, but its content is {checkpoint.format}"
     return checkpoint.noting(note)

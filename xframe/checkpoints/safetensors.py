@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
-from xframe.checkpoints.bits import write_bytes
 from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.model import Checkpoint, Glance, Outgoing, StoredTensor
+from xframe.checkpoints.pouring import Layout, Slot
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.shapes import dense_bytes, is_length, is_shape
 from xframe.errors import CheckpointError, UsageError
 from xframe.tensors import Extent, TensorSpec
 
 _LARGEST_HEADER = 100_000_000  # the library's own bound
+_UNPACKED = 32  # bytes of memory that a byte of JSON may take, as lists of empty dicts do
 _PREFIX = 8
 # In the library's order, which is that of tensors in a file too: from the end, so that the widest come first.
 DTYPES: Mapping[str, str] = MappingProxyType(
@@ -55,14 +55,16 @@ class Safetensors:
         _check_tiling(path, start, [tensor.extent for tensor in tensors.values() if tensor.extent])
         return Checkpoint(path=path, format=self.name, tensors=tensors, metadata=metadata)
 
-    def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
+    def layout(self, tensors: Sequence[Outgoing]) -> Layout:
         """Header padded to a multiple of 8, then the tensors: widest dtypes first, then by name, like the library."""
         self.check(tensors)
         ordered = sorted(tensors, key=lambda tensor: (-_RANK[tensor.spec.dtype], tensor.spec.name.encode()))
         header = _written_header([tensor.spec for tensor in ordered])
-        file.write(len(header).to_bytes(_PREFIX, "little") + header)
-        for tensor in ordered:
-            write_bytes(file, tensor)
+        starts = accumulate((tensor.spec.nbytes for tensor in ordered), initial=_PREFIX + len(header))
+        return Layout(
+            pieces=[(0, len(header).to_bytes(_PREFIX, "little") + header)],
+            slots=[Slot(start, tensor) for start, tensor in zip(starts, ordered, strict=False)],
+        )
 
     def check(self, tensors: Sequence[Outgoing]) -> None:
         """Raises UsageError for a dtype or a name that the format has not."""
@@ -92,7 +94,7 @@ def _header(path: Path, budget: Budget) -> tuple[int, dict[str, object]]:
             raise refusal(
                 path, expected=f"a header of at most {_LARGEST_HEADER} bytes in the file", found=f"one of {length}"
             )
-        budget.check(path, length)
+        budget.check(path, _UNPACKED * length)
         raw = file.read(length)
     if not raw.startswith(b"{"):
         raise refusal(path, expected="a header that starts with {", found="blanks before it")

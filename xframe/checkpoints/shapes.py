@@ -20,8 +20,8 @@ def is_shape(value: object) -> TypeGuard[tuple[int, ...]]:
 
 
 def is_length(value: object) -> TypeGuard[int]:
-    """A count or an offset: an integer that is not a bool and not negative."""
-    return type(value) is int and value >= 0
+    """A count or an offset: an integer that is not a bool, not negative, and within 63 bits."""
+    return type(value) is int and 0 <= value <= _MOST_BYTES
 
 
 def dense_bytes(shape: tuple[int, ...], dtype: str) -> int:

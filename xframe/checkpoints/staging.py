@@ -21,12 +21,18 @@ class Stage:
         self.published = False
 
     def publish(self) -> None:
-        """Flushes the file to the disk and gives it the target's name, in one step that no crash can halve."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
+        """Gives the file the target's name, in one step that no crash can halve.
+
+        Where an older file goes, the new one is flushed to the disk first: a power failure leaves one or the other.
+        """
+        replaces = self.target.exists()
+        if replaces:
+            with self.path.open("rb+") as file:
+                os.fsync(file.fileno())
         self.path.replace(self.target)
         self.published = True
-        _sync_folder(self.target.parent)
+        if replaces:
+            _sync_folder(self.target.parent)
 
 
 @contextmanager

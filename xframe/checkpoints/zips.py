@@ -11,7 +11,6 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -21,12 +20,11 @@ from xframe.checkpoints.refusals import refusal, shown
 MAGIC = b"PK\x03\x04"
 EMPTY_MAGIC = b"PK\x05\x06"
 _LOCAL = struct.Struct("<4s5H3I2H")
-_LONG = 0xFFFFFFFF
+_LONG, _LONG_END = 0xFFFFFFFF, 56
 _DESCRIPTOR_FLAG, _UTF8_FLAG = 0x8, 0x800
 _DESCRIPTOR_SIZES = (0, 12, 16, 20, 24)
-_ALIGNMENT = 64
+_LARGEST_DIRECTORY = 16 * 2**20  # 200,000 members; zipfile takes ten times as much memory
 _LONG_EXTRA = 20  # zipfile's zip64 field
-_PADDING_ID = 0x4246  # "FB": the extra field that PyTorch pads with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +55,12 @@ def bad_name(name: str) -> bool:
 def members(path: Path) -> dict[str, Member]:
     """The archive's members by name, in central-directory order. Raises CheckpointError unless they tile the file."""
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            _check_end(path, file, archive)
-            found = [_member(path, file, info) for info in archive.infolist()]
-            _check_tiling(path, archive, found)
+        with path.open("rb") as file:
+            _check_end(path, file)
+            with zipfile.ZipFile(file) as archive:
+                _check_entries(path, archive)
+                found = [_member(path, file, info) for info in archive.infolist()]
+                _check_tiling(path, archive, found)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise refusal(path, expected="a zip archive", found=f"a damaged one ({shown(error)})") from None
     return {member.name: member for member in found}
@@ -78,13 +78,29 @@ def content(path: Path, member: Member, *, most: int) -> bytes:
     return data
 
 
-def _check_end(path: Path, file: IO[bytes], archive: zipfile.ZipFile) -> None:
-    file.seek(-22, 2)
-    if archive.comment or file.read(4) != EMPTY_MAGIC:
+def _check_end(path: Path, file: IO[bytes]) -> None:
+    """The end record stands last, a zip64 one and its locator before it. zipfile reads all of the directory at once."""
+    file.seek(-min(path.stat().st_size, _LONG_END + 20 + 22), 2)
+    tail = file.read()
+    end, long_end = tail[-22:], tail[:_LONG_END]
+    size = int.from_bytes(end[12:16], "little")
+    if long_end.startswith(b"PK\x06\x06"):
+        size = max(size if size != _LONG else 0, int.from_bytes(long_end[40:48], "little"))
+    if not end.startswith(EMPTY_MAGIC):
         raise refusal(path, expected="the file to end with its zip directory", found="a comment or bytes after it")
+    if size > _LARGEST_DIRECTORY:
+        raise refusal(path, expected=f"a zip directory of at most {_LARGEST_DIRECTORY} bytes", found=f"one of {size}")
+
+
+def _check_entries(path: Path, archive: zipfile.ZipFile) -> None:
+    if archive.comment:
+        raise refusal(path, expected="the file to end with its zip directory", found="a comment after it")
     for name, count in Counter(info.filename for info in archive.infolist()).most_common(1):
         if count > 1:
             raise refusal(path, expected="every member once", found=f"{shown(name)} again")
+    for info in archive.infolist():
+        if not 0 <= info.header_offset < archive.start_dir:
+            raise refusal(_place(path, info.filename), expected="a header before the directory", found="none")
 
 
 def _member(path: Path, file: IO[bytes], info: zipfile.ZipInfo) -> Member:
@@ -152,28 +168,3 @@ def _check_tiling(path: Path, archive: zipfile.ZipFile, found: list[Member]) -> 
 
 def _place(path: Path, name: str) -> str:
     return f"{path}: {shown(name)}"
-
-
-def add(archive: zipfile.ZipFile, name: str, size: int, write: Callable[[IO[bytes]], None]) -> None:
-    """Appends a stored member of ``size`` bytes, its payload at a multiple of 64: it can be mapped and used in place.
-
-    The padding is an extra field, as PyTorch's writer does it. ZipInfo's time is 1980: equal tensors, equal files.
-    """
-    info = zipfile.ZipInfo(name)
-    info.file_size = size
-    long = size * 1.05 > zipfile.ZIP64_LIMIT
-    header_size = _LOCAL.size + len(name.encode()) + (_LONG_EXTRA if long else 0) + 4
-    unpadded = archive.start_dir + header_size
-    padding = -unpadded % _ALIGNMENT
-    info.extra = struct.pack("<HH", _PADDING_ID, padding) + b"Z" * padding
-    with archive.open(info, "w", force_zip64=long) as member:
-        write(member)
-
-
-def add_bytes(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    """Appends a stored member that holds ``data``."""
-
-    def write(member: IO[bytes]) -> None:
-        member.write(data)
-
-    add(archive, name, len(data), write)

@@ -9,11 +9,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from xframe.errors import ProblemsError, XframeError
+
+if TYPE_CHECKING:
+    from xframe.stopwatch import Progress
 
 INTERRUPTED = 3
 BUG = 3
@@ -89,16 +92,14 @@ def _print(text: str) -> None:
 
 
 @contextmanager
-def progress_on_stderr(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A spinner with the step's name on stderr; nothing where that is not a terminal."""
+def progress_on_stderr(*, quiet: bool) -> Iterator[Progress]:
+    """A spinner with the step's name on stderr, with bytes and their rate where bytes move; nothing off a terminal."""
+    from xframe.stopwatch import silent
+
     if quiet or not sys.stderr.isatty():
-        yield lambda _step: None
+        yield silent
         return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from xframe.report.bar import bar
 
-    from xframe.report.text import console
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        task = progress.add_task("starting", total=None)
-        yield lambda step: progress.update(task, description=step)
+    with bar() as progress:
+        yield progress

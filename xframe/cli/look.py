@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from xframe.cli.app import app
-from xframe.cli.arguments import Debug, Json, Model, Set, table_options
+from xframe.cli.arguments import (
+    Debug,
+    Json,
+    MaxMemory,
+    Model,
+    Select,
+    Set,
+    StoredAs,
+    StripPrefix,
+    budget,
+    selection,
+    table_options,
+)
 from xframe.cli.frame import display, guarded, print_json, progress_on_stderr
 from xframe.errors import UsageError
 
@@ -112,23 +124,27 @@ def check(
 def inspect(
     file: Annotated[Path, typer.Argument(help="A weight file of any format that xframe reads.")],
     digests: Annotated[
-        bool, typer.Option("--digests/--no-digests", help="sha256 of every tensor; reads the whole file.")
+        bool,
+        typer.Option("--digests/--no-digests", help="BLAKE3 of every tensor, NaN and Inf; reads the whole file."),
     ] = True,
+    select: Select = None,
+    strip_prefix: StripPrefix = None,
+    stored_as: StoredAs = None,
+    max_memory: MaxMemory = None,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001
 ) -> None:
-    """Tensors, shapes, dtypes, sizes and digests of a weight file. Nothing in it is executed, no framework imported."""
+    """Tensors, dtypes, sizes, digests and metadata of a weight file. Nothing is executed, no framework imported."""
     from xframe import checkpoints
     from xframe.report.tables import render_checkpoint
-    from xframe.workflows.listing import checkpoint_json, owner
-    from xframe.workflows.listing import digests as digests_of
+    from xframe.workflows.listing import inspection
 
-    checkpoint = checkpoints.read(file)
-    found = digests_of(checkpoint) if digests else {}
+    checkpoint = checkpoints.opened(file, selection(select, strip_prefix, stored_as), budget(max_memory))
+    found = inspection(checkpoint, digests=digests)
     if json_:
-        print_json(checkpoint_json(checkpoint, found))
+        print_json(found.to_json())
     else:
-        display(render_checkpoint(checkpoint, found, owner(checkpoint)))
+        display(render_checkpoint(found))
 
 
 @app.command()

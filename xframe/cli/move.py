@@ -8,7 +8,24 @@ from typing import Annotated
 import typer
 
 from xframe.cli.app import app
-from xframe.cli.arguments import Debug, Dtype, Json, Model, Quiet, Set, Source, Target, table_options
+from xframe.cli.arguments import (
+    Debug,
+    Dtype,
+    Json,
+    MaxMemory,
+    Model,
+    Quiet,
+    Select,
+    Set,
+    Source,
+    StoredAs,
+    StripPrefix,
+    Target,
+    budget,
+    selection,
+    size,
+    table_options,
+)
 from xframe.cli.frame import display, guarded, print_json, progress_on_stderr
 
 
@@ -26,6 +43,10 @@ def port(
         typer.Option(help="Where to write; the extension picks the format. Default: MODEL with the target's own."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For random weights and the random input.")] = 0,
+    select: Select = None,
+    strip_prefix: StripPrefix = None,
+    stored_as: StoredAs = None,
+    max_memory: MaxMemory = None,
     dtype: Dtype = None,
     atol: Annotated[float, typer.Option(min=0, help="float64: |a−b| ≤ atol + rtol·max|a|.")] = 0.0,
     rtol: Annotated[float, typer.Option(min=0)] = 1e-9,
@@ -54,7 +75,8 @@ def port(
 
     options = PortOptions(
         weights=weights, out=out, seed=seed, dtype=dtype, tolerance=Tolerance(atol=atol, rtol=rtol), verify=verify,
-        input=input_, onnx=onnx, set=table_options(set_),
+        input=input_, onnx=onnx, set=table_options(set_), selection=selection(select, strip_prefix, stored_as),
+        budget=budget(max_memory),
     )  # fmt: skip
     with progress_on_stderr(quiet=quiet or json_) as progress:
         result = carry_out(model, source, target, options, progress=progress)
@@ -77,7 +99,23 @@ def convert(
         Path, typer.Argument(metavar="IN", help="The source's weights, in any format that xframe reads.")
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Where to write; the extension picks the format.")],
+    select: Select = None,
+    strip_prefix: StripPrefix = None,
+    stored_as: StoredAs = None,
+    max_memory: MaxMemory = None,
     dtype: Dtype = None,
+    max_shard_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Write .safetensors shards of at most SIZE, such as 2GB, and OUT.index.json for them."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an interrupted sharded conversion; digests decide what counts.")
+    ] = False,
+    digests: Annotated[
+        bool, typer.Option("--digests", help="Also take BLAKE3 of every tensor on its way, into --json.")
+    ] = False,
     set_: Set = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -87,12 +125,16 @@ def convert(
 
     [dim]xframe convert resnet18 paddle torch mine.pdparams mine.pth[/]
     """
+    from xframe.workflows.convert import ConvertOptions
     from xframe.workflows.convert import convert as carry_out
 
+    options = ConvertOptions(
+        dtype=dtype, set=table_options(set_), selection=selection(select, strip_prefix, stored_as),
+        budget=budget(max_memory), digests=digests, resume=resume,
+        shard_size=None if max_shard_size is None else size("--max-shard-size", max_shard_size),
+    )  # fmt: skip
     with progress_on_stderr(quiet=quiet or json_) as progress:
-        result = carry_out(
-            model, source, target, weights, out, dtype=dtype, options=table_options(set_), progress=progress
-        )
+        result = carry_out(model, source, target, weights, out, options, progress=progress)
     if json_:
         print_json(result.to_json())
     elif not quiet:

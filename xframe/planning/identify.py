@@ -2,32 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import shlex
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 
+from xframe.checkpoints.branches import crosses_a_branch, names_in, outer_branches
+from xframe.checkpoints.model import Checkpoint
+from xframe.checkpoints.prefixes import shared_prefixes, strip_flag
+from xframe.checkpoints.refusals import shown
 from xframe.mapping import load_table, table_names
 
+_MOST_BRANCHES = 8
+Columns = list[tuple[str, str]]  # (model, implementation)
 
-def identify(names: Collection[str]) -> list[tuple[str, str]]:
+
+def identify(names: Collection[str]) -> Columns:
     """The (model, implementation) pairs whose tensor names these are, but for tensors that carry no weight.
 
     Empty where no known column has exactly these names.
     """
     held = set(names)
+    return [column.pair for column in _known() if column.has(held)]
+
+
+def spoken(found: Columns) -> str:
+    """For a message: ``lenet5_maxavg (paddle, torch)``; the empty string for nothing."""
+    columns: dict[str, list[str]] = {}
+    for model, implementation in found:
+        columns.setdefault(model, []).append(implementation)
+    return ", ".join(f"{model} ({', '.join(names)})" for model, names in columns.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Whose names a file's, or one of its branches', tensors have once ``prefix`` is stripped from them."""
+
+    columns: Columns
+    branch: str = ""
+    prefix: str = ""
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether the whole file has these names, as they stand."""
+        return not self.branch and not self.prefix
+
+    @property
+    def flags(self) -> str:
+        """The options that make a file's names these."""
+        select = [f"--select {shlex.quote(shown(self.branch))}"] if self.branch else []
+        return " ".join([*select, *([strip_flag(self.prefix)] if self.prefix else [])])
+
+    def __str__(self) -> str:
+        """``resnet18 (torch) with --select state_dict --strip-prefix 'module.'``"""
+        return spoken(self.columns) + (f" with {self.flags}" if self.flags else "")
+
+
+def owner_of(names: Collection[str]) -> Owner | None:
+    """Whose names these are, as they are or behind a prefix that all share."""
+    return _owner(_known(), "", names, lambda _branch, _prefix: False)
+
+
+def owners(checkpoint: Checkpoint) -> list[Owner]:
+    """Every branch of a file that has a known model's names, or the file itself; wrapping prefixes are looked through.
+
+    The outermost branches and those just below them are looked at, the first few.
+    """
+    known, crosses = _known(), partial(crosses_a_branch, checkpoint)
+    whole = _owner(known, "", checkpoint.tensors, crosses)
+    if whole is not None:
+        return [whole]
+    outer = outer_branches(checkpoint)
+    inner = [path for path in checkpoint.branches if path not in outer and path.rpartition(".")[0] in outer]
+    branches = [*outer[:_MOST_BRANCHES], *inner[:_MOST_BRANCHES]]
+    found = (_owner(known, branch, names_in(checkpoint, branch), crosses) for branch in branches)
+    return [owner for owner in found if owner is not None]
+
+
+def _owner(
+    known: list[_Column], branch: str, names: Collection[str], crosses: Callable[[str, str], bool]
+) -> Owner | None:
+    for prefix in ("", *shared_prefixes(names)):
+        held = {name.removeprefix(prefix) for name in names}
+        columns = [column.pair for column in known if column.has(held)]
+        if columns and not crosses(branch, prefix):
+            return Owner(columns=columns, branch=branch, prefix=prefix)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column of one table: the names that it must have, and those that it may."""
+
+    pair: tuple[str, str]
+    needed: frozenset[str]
+    allowed: frozenset[str]
+
+    def has(self, held: set[str]) -> bool:
+        return self.needed <= held <= self.allowed
+
+
+def _known() -> list[_Column]:
     found = []
     for model in table_names():
         table = load_table(model)
         for implementation in table.implementations:
             entries = [entry for entry in table.entries if implementation in entry.names]
             needed = {entry.names[implementation].name for entry in entries if not (entry.fill and entry.fill.discard)}
-            known = {entry.names[implementation].name for entry in entries}
-            if needed <= held <= known:
-                found.append((model, implementation))
+            allowed = {entry.names[implementation].name for entry in entries}
+            found.append(_Column((model, implementation), frozenset(needed), frozenset(allowed)))
     return found
-
-
-def spoken(found: list[tuple[str, str]]) -> str:
-    """For a message: ``lenet5_maxavg (paddle, torch)``; the empty string for nothing."""
-    columns: dict[str, list[str]] = {}
-    for model, implementation in found:
-        columns.setdefault(model, []).append(implementation)
-    return ", ".join(f"{model} ({', '.join(names)})" for model, names in columns.items())

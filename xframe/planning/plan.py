@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from xframe.checkpoints.model import Outgoing
-from xframe.dtypes import Loss, as_numbers, convert
+from xframe.dtypes import as_numbers, convert
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Fill, Table
-from xframe.tensors import STORAGE, Array, TensorSpec
+from xframe.planning.account import Account
+from xframe.strips import strips
+from xframe.tensors import Array, TensorSpec
 
 Specs = Mapping[str, TensorSpec]
 Values = Callable[[str], Array]
@@ -68,6 +70,11 @@ class PortPlan:
         return any(drop.folded for drop in self.dropped)
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors of the target."""
+        return sum(step.target.nbytes for step in self.steps)
+
+    @property
     def moves(self) -> tuple[Move, ...]:
         return tuple(step for step in self.steps if isinstance(step, Move))
 
@@ -84,32 +91,29 @@ class PortPlan:
         }
 
 
-def outgoing(plan: PortPlan, values: Values) -> Iterator[Outgoing]:
-    """The target's tensors, each computed when it is asked for. ``values`` reads a source tensor in storage dtype."""
-    for step in plan.steps:
-        yield Outgoing(step.target, partial(computed, step, values))
+def outgoing(plan: PortPlan, values: Values, account: Account) -> list[Outgoing]:
+    """The target's tensors, each computed strip by strip when it is asked for; ``account`` learns what it cost.
+
+    ``values`` reads a source tensor in storage dtype.
+    """
+    return [Outgoing(step.target, partial(_strips, step, values, account)) for step in plan.steps]
 
 
 def computed(step: Move | Filled, values: Values) -> Array:
-    """One tensor of the target, in storage dtype and C order."""
-    return _moved(step, values) if isinstance(step, Move) else _filled(step)
+    """One tensor of the target, whole, in storage dtype and C order."""
+    return Outgoing(step.target, partial(_strips, step, values, Account())).values()
 
 
-def _moved(move: Move, values: Values) -> Array:
-    array, dtype = values(move.source.name), move.source.dtype
-    if move.minus is not None:
-        other = as_numbers(values(move.minus.name), move.minus.dtype).astype(np.float64)
-        array, dtype = as_numbers(array, dtype).astype(np.float64) - other, "float64"
-    return convert(move.rearrangement.apply(array), dtype, move.target.dtype)[0]
+def _strips(step: Move | Filled, values: Values, account: Account) -> Iterator[Array]:
+    if isinstance(step, Filled):
+        value = convert(np.array([step.fill.value]), "float64", step.target.dtype)[0]
+        yield from strips(np.broadcast_to(value[0], step.target.shape))
+        return
+    source, array = step.source, values(step.source.name)
+    if step.minus is not None:
+        other = as_numbers(values(step.minus.name), step.minus.dtype).astype(np.float64)
+        array = as_numbers(array, source.dtype).astype(np.float64) - other
+        source = replace(source, dtype="float64")
+    for strip in strips(step.rearrangement.view(array)):
+        yield account.passed(strip, source, step.target.dtype)
 
-
-def conversion_loss(plan: PortPlan, values: Values) -> Loss:
-    """What a conversion of dtypes costs over all tensors; nothing where none is converted."""
-    converted = (move for move in plan.moves if move.source.dtype != move.target.dtype)
-    losses = (convert(values(move.source.name), move.source.dtype, move.target.dtype)[1] for move in converted)
-    return sum(losses, Loss())
-
-
-def _filled(step: Filled) -> Array:
-    values = np.full(step.target.shape, step.fill.value, STORAGE["float64"])
-    return convert(values, "float64", step.target.dtype)[0]

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from xframe.checkpoints.prefixes import prefix_missing, prefix_too_many, strip_flag
+from xframe.checkpoints.refusals import shown
 from xframe.dtypes import as_numbers
 from xframe.errors import LayoutError, PlanError, Problem
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Table, fold_entry
-from xframe.planning.identify import identify, spoken
+from xframe.planning.identify import identify, owner_of
+from xframe.planning.options import OptionHints
 from xframe.planning.plan import Dropped, Filled, Move, PortPlan, Specs, Values
-from xframe.planning.suggest import Unmatched
+from xframe.planning.suggest import Unmatched, common_dtype, dtype_hint
 from xframe.tensors import FLOATS, TensorSpec
 
 
@@ -56,6 +59,10 @@ class _Planner:
     unmatched: Unmatched = field(default_factory=Unmatched)
     used: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)  # target tensors that a problem is already about
+    options: OptionHints = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.options = OptionHints(self.table, self.source)
 
     def visit(self, entry: Entry) -> None:
         """Decide one tensor: move, fill, drop, or a problem."""
@@ -91,9 +98,8 @@ class _Planner:
             target = TensorSpec(there, patterns[1].shape(sizes), self._dtype(spec))
         except LayoutError as error:
             self.told.add(there)
-            self.problems.append(
-                Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=self._option_hint())
-            )
+            hint = self.options.hint(entry, spec.shape)
+            self.problems.append(Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=hint))
             return
         self._compare(target)
         self.steps[there] = Move(entry=entry, source=spec, target=target, rearrangement=Rearrangement(*patterns, sizes))
@@ -101,22 +107,16 @@ class _Planner:
     def _dtype(self, spec: TensorSpec) -> str:
         return self.dtype if self.dtype is not None and spec.dtype in FLOATS else spec.dtype
 
-    def _option_hint(self) -> str:
-        names = ", ".join(self.table.options)
-        return f"if the model was built with other options, say so with --set: {names}" if names else ""
-
     def _compare(self, target: TensorSpec) -> None:
         """The planned tensor against the built target's own."""
         found = self.wanted.get(target.name, target) if self.wanted is not None else target
         if found.shape != target.shape:
             detail = f"the source gives {list(target.shape)}, the built target declares {list(found.shape)}"
-            self.problems.append(
-                Problem(kind="shape", tensor=target.name, detail=detail, suggestion=self._option_hint())
-            )
+            hint = self.options.general
+            self.problems.append(Problem(kind="shape", tensor=target.name, detail=detail, suggestion=hint))
         if found.dtype != target.dtype:
-            choice = f"--dtype {found.dtype} converts it, --dtype {target.dtype} keeps it"
-            hint = choice if target.dtype in FLOATS else ""
             detail = f"the source gives {target.dtype}, the built target declares {found.dtype}"
+            hint = dtype_hint(target.dtype, found.dtype)
             self.problems.append(Problem(kind="dtype", tensor=target.name, detail=detail, suggestion=hint))
 
     def _fill(self, entry: Entry, there: str) -> None:
@@ -186,6 +186,8 @@ class _Planner:
         port = f"{self.table.name} {self.source} -> {self.target} is refused, and no tensor has moved"
         if self._is_foreign():
             return PlanError(f"{port}: {self._foreign()}", self.problems, brief=True)
+        if common := common_dtype(self.problems):
+            return PlanError(f"{port}: {common}", self.problems, brief=True)
         count = len(self.problems)
         rule = "Every tensor of the source must be used and every tensor of the target set"
         return PlanError(
@@ -203,7 +205,7 @@ class _Planner:
 
     def _foreign(self) -> str:
         expected = self._expected()
-        example = f" such as '{next(iter(self.held))}'" if self.held else ""
+        example = f" such as '{shown(next(iter(self.held)))}'" if self.held else ""
         return (
             f"these are not {self.table.name}'s {self.source} weights. Expected {len(expected)} tensors such as "
             f"'{min(expected)}'; found {len(self.held)}{example}, {len(expected & self.held.keys())} of them under an "
@@ -211,11 +213,18 @@ class _Planner:
         )
 
     def _whose(self) -> str:
-        """What to try: the model and the source whose names these are, or a look into the file."""
-        found = identify(self.held)
-        if not found:
+        """What to try: a prefix, the model and the source whose names these are, or a look into the file."""
+        expected = self._expected()
+        if prefix := prefix_too_many(self.held, expected):
+            return f"All have the prefix '{shown(prefix)}'. Try: {strip_flag(prefix)}."
+        if prefix := prefix_missing(self.held, expected):
+            return f"They lack the prefix '{prefix}', which the table's {self.source} names have."
+        owner = owner_of(self.held)
+        if owner is None:
             return "No table that comes with xframe has those names. Try: xframe inspect FILE."
-        return f"Those are the names of {spoken(found)}. Try: {found[0][0]} with the source {found[0][1]}."
+        model, source = owner.columns[0]
+        flags = f" and {owner.flags}" if owner.flags else ""
+        return f"Those are the names of {owner}. Try: {model} with the source {source}{flags}."
 
     def plan(self) -> PortPlan:
         order = {name: index for index, name in enumerate(self.wanted or self.steps)}

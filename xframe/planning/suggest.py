@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xframe.errors import Problem
-from xframe.tensors import TensorSpec
+from xframe.tensors import FLOATS, STORAGE, TensorSpec
+
+_FEW = 3
 
 
 @dataclass(slots=True)
@@ -70,3 +73,24 @@ def nearest(name: str, candidates: list[str]) -> str:
 
 def _did_you_mean(name: str | None) -> str:
     return f"did you mean '{name}'?" if name else ""
+
+
+def dtype_hint(given: str, declared: str) -> str:
+    """What to say to a tensor of dtype ``given`` where the built target declares another."""
+    if given in FLOATS:
+        return f"--dtype {declared} converts it, --dtype {given} keeps it"
+    if declared in FLOATS and STORAGE[given].itemsize == STORAGE[declared].itemsize:
+        return f"--stored-as {given}={declared} if that is what its bits mean"
+    if declared in FLOATS and STORAGE[given].kind in "iu" and STORAGE[given].itemsize < STORAGE["int32"].itemsize:
+        return f"--stored-as {given}=DTYPE if its bits mean a floating-point dtype as wide"
+    return ""
+
+
+def common_dtype(problems: Sequence[Problem]) -> str:
+    """One sentence for a whole file of another dtype; '' where the problems are few, or not all of that one kind."""
+    kinds = Counter((problem.kind, problem.detail, problem.suggestion) for problem in problems)
+    (kind, detail, suggestion), count = next(iter(kinds.items()))
+    if len(kinds) > 1 or kind != "dtype" or count <= _FEW:
+        return ""
+    attempt = f" Try: {suggestion}." if suggestion else ""
+    return f"{count} tensors such as '{problems[0].tensor}' are of another dtype: {detail}.{attempt}"

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from xframe import checkpoints
-from xframe.checkpoints.model import Checkpoint, StoredTensor
+from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
+from xframe.digests import digest
 from xframe.errors import ModelError
-from xframe.files import reader
 from xframe.mapping import Entry
-from xframe.planning import PortPlan, computed, outgoing
 from xframe.proving.probe import random_weights
 from xframe.proving.sides import Side
-from xframe.digests import digest
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
 from xframe.workers import Pool
 
@@ -69,15 +66,20 @@ def left_out(side: Side, checkpoint: Checkpoint) -> dict[str, Array]:
     }
 
 
-def write_target(plan: PortPlan, checkpoint: Checkpoint, path: Path, side: Side | None, pool: Pool | None) -> None:
-    """Write the planned tensors into ``path`` in the format of its extension.
+def save_through(
+side: Side, pool: Pool, path: Path, tensors: Sequence[Outgoing]) -> dict[str, str]:
+    """Have a model of the target set to ``tensors`` and save itself, for formats that Keras alone can write.
 
-    ``side`` and ``pool`` serve Keras's own formats: a model of the target is set and saves itself.
+    Returns the digest of every tensor, by its name in the target.
     """
-    values = reader(checkpoint)
-    if side is None or pool is None:
-        checkpoints.encode(path, checkpoints.format_of(path), list(outgoing(plan, values)))
-        return
-    arrays = ((step.target.name, computed(step, values), step.target.dtype) for step in plan.steps)
-    side.load(pool.put("writer", arrays)).result()
+    found: dict[str, str] = {}
+
+    def arrays() -> Iterator[tuple[str, Array, str]]:
+        for tensor in tensors:
+            values = tensor.values()
+            found[tensor.spec.name] = digest(values)
+            yield tensor.spec.name, values, tensor.spec.dtype
+
+    side.load(pool.put("writer", arrays())).result()
     side.save_file(path)
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import ConsoleRenderable, Group
@@ -13,9 +13,11 @@ from rich.text import Text
 from xframe.report.units import counted, shape, size
 
 if TYPE_CHECKING:
-    from xframe.checkpoints.model import Checkpoint
     from xframe.mapping import Table
-    from xframe.workflows.listing import Listed, TensorRow
+    from xframe.workflows.listing import Inspection, Listed, TensorRow
+
+_MOST_NAMED = 8
+_MOST_METADATA = 12
 
 
 def _grid(*headings: str) -> Grid:
@@ -57,14 +59,47 @@ def render_plan(source: str, target: str, rows: Iterable[TensorRow]) -> ConsoleR
     return grid
 
 
-def render_checkpoint(checkpoint: Checkpoint, digests: Mapping[str, str], owner: str) -> ConsoleRenderable:
-    """``xframe inspect FILE``."""
-    grid = _grid("tensor", "dtype", "shape", "bytes", *(["sha256"] if digests else []))
+def render_checkpoint(found: Inspection) -> ConsoleRenderable:
+    """``xframe inspect FILE``: a line per tensor, the sums, and what the file holds besides."""
+    checkpoint, digests = found.checkpoint, found.digests
+    grid = _grid("tensor", "dtype", "shape", "bytes", *(["blake3"] if digests else []))
     for spec in checkpoint.specs:
-        digest = [digests[spec.name].removeprefix("sha256:")[:16]] if digests else []
-        grid.add_row(escape(spec.name), spec.dtype, shape(spec.shape), f"{spec.nbytes:,}", *digest)
+        digest = [digests[spec.name].removeprefix("blake3:")[:16]] if digests else []
+        grid.add_row(escape(_printable(spec.name)), spec.dtype, shape(spec.shape), f"{spec.nbytes:,}", *digest)
     values = sum(spec.numel for spec in checkpoint.specs)
     total = f"{counted(len(checkpoint.specs), 'tensor')}, {values:,} values, {size(checkpoint.nbytes)}"
-    summary = f"{checkpoint.path}: {checkpoint.format}, {total}"
-    names = [Text(f"names: {owner}")] if owner else []
-    return Group(grid, Text(summary, "bold"), *names, *(Text(f"note: {note}", "yellow") for note in checkpoint.notes))
+    summary = Text(f"{checkpoint.path}: {checkpoint.format}, {total}", "bold")
+    names = [Text(f"names: {owner}") for owner in found.owners]
+    notes = [Text(f"note: {note}", "yellow") for note in checkpoint.notes]
+    return Group(grid, summary, *_sums(found), *names, *_metadata(checkpoint.metadata), *notes)
+
+
+def _sums(found: Inspection) -> Iterator[Text]:
+    if found.dtypes:
+        told = [f"{dtype} in {counted(count, 'tensor')}, {size(n)}" for dtype, (count, n) in found.dtypes.items()]
+        yield Text(f"dtypes: {'; '.join(told)}")
+    if found.branches:
+        yield Text(f"branches: {_clipped(found.branches)}")
+    if found.nonfinite:
+        yield Text(f"NaN or Inf: {_clipped([_printable(name) for name in found.nonfinite])}", "yellow")
+
+
+def _metadata(metadata: Mapping[str, str]) -> Iterator[ConsoleRenderable]:
+    if metadata:
+        grid = _grid("metadata", "")
+        outer_first = sorted(metadata.items(), key=lambda item: item[0].count("."))
+        for name, value in outer_first[:_MOST_METADATA]:
+            grid.add_row(escape(name), escape(value))
+        yield grid
+    if len(metadata) > _MOST_METADATA:
+        yield Text(f"and {len(metadata) - _MOST_METADATA} more, which --json lists", "dim")
+
+
+def _clipped(words: Sequence[str]) -> str:
+    more = [f"{len(words) - _MOST_NAMED} more"] if len(words) > _MOST_NAMED else []
+    return ", ".join([*words[:_MOST_NAMED], *more])
+
+
+def _printable(name: str) -> str:
+    """A name out of a file, whole, with nothing in it that a terminal acts on."""
+    return name if name.isprintable() else ascii(name)[1:-1]

@@ -121,9 +121,11 @@ def render_convert(result: ConvertResult) -> ConsoleRenderable:
     for drop in result.plan.dropped:
         grid.add_row("", escape(f"dropped {drop.source.name}: {drop.because}"))
     _add_loss(grid, result.loss)
+    if result.nonfinite:
+        grid.add_row("[yellow]NaN or Inf[/]", escape(", ".join(result.nonfinite)))
     for note in result.notes:
         grid.add_row("note", escape(note))
-    grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.out.stat().st_size)})")
+    grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})")
     grid.add_row("took", f"{result.seconds['total']:.2f} s; nothing was run: `xframe port` proves it")
     return Group(_title(result.plan, "converted"), grid)
 

@@ -3,27 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from xframe import checkpoints
+from xframe.checkpoints.budget import AMPLE, Budget
 from xframe.checkpoints.model import Checkpoint
+from xframe.checkpoints.pouring import Poured
+from xframe.checkpoints.selection import EVERYTHING, Selection
+from xframe.checkpoints.shards import Sharding
 from xframe.dtypes import Loss, check_float
-from xframe.files import check_output, framework_writes, partial_ending, reader
+from xframe.errors import UsageError
+from xframe.files import check_output, framework_writes, opened_weights, partial_ending, reader
 from xframe.mapping import Implementation, Option, Table, load_table
-from xframe.planning import PortPlan, conversion_loss, make_plan, outgoing
+from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.stopwatch import Progress, Stopwatch, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConvertOptions:
+    """How a conversion is done. ``dtype`` converts floating-point tensors on purpose; ``set`` gives the table's options.
+
+    ``selection`` says which of the file's tensors are meant, ``budget`` what the file may make us unpack. ``digests``
+    asks for every tensor's, in the same pass. ``shard_size`` cuts the output into shards of at most so many bytes,
+    which ``resume`` goes on with where they were interrupted.
+    """
+
+    dtype: str | None = None
+    set: Mapping[str, Option] = field(default_factory=dict)
+    selection: Selection = EVERYTHING
+    budget: Budget = AMPLE
+    digests: bool = False
+    shard_size: int | None = None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        if self.dtype is not None:
+            check_float(self.dtype)
+        if self.resume and self.shard_size is None:
+            raise UsageError("--resume goes on with shards: give the same --max-shard-size as before, too.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertResult:
-    """A conversion that was carried out: every tensor of ``plan`` is in ``out``. Nothing was run, nothing is proven."""
+    """A conversion that was carried out: every tensor of ``plan`` is in ``out``. Nothing was run, nothing is proven.
+
+    ``nonfinite`` names source tensors that hold NaN or infinity; ``digests`` are those of the target's tensors.
+    """
 
     plan: PortPlan
     weights: Path
     out: Path
+    nbytes: int
     loss: Loss
+    nonfinite: tuple[str, ...]
+    digests: Mapping[str, str]
     notes: tuple[str, ...]
     seconds: Mapping[str, float]
 
@@ -38,8 +73,10 @@ class ConvertResult:
             "problems": [],
             "notes": list(self.notes),
             "conversion": self.loss.to_json(),
+            "nonfinite": list(self.nonfinite),
+            "digests": dict(self.digests),
             "out": str(self.out),
-            "bytes": self.out.stat().st_size,
+            "bytes": self.nbytes,
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
         }
 
@@ -50,9 +87,8 @@ def convert(
     target: str,
     weights: Path,
     out: Path,
+    options: ConvertOptions | None = None,
     *,
-    dtype: str | None = None,
-    options: Mapping[str, Option] | None = None,
     progress: Progress = silent,
 ) -> ConvertResult:
     """Write ``weights`` of the implementation ``source`` as ``out`` for ``target``; the table alone decides.
@@ -60,23 +96,27 @@ def convert(
     Names, shapes and dtypes are checked against the table before a tensor moves. Raises PlanError, CheckpointError,
     UsageError, OutputError; on any of them ``out`` is untouched.
     """
-    if dtype is not None:
-        check_float(dtype)
-    table = load_table(model, options)
+    options = options or ConvertOptions()
+    table = load_table(model, options.set)
     ends = table.implementation(source), table.implementation(target)
-    check_output(out, ends[1])
-    job = _Conversion(table, ends, weights, out, dtype, Stopwatch(progress))
+    if options.shard_size is not None:
+        out = checkpoints.index_path(out)
+    else:
+        check_output(out, ends[1])
+    job = _Conversion(table, ends, weights, out, options, Stopwatch(progress))
     return job.through_keras() if job.needs_keras else job.alone()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Conversion:
     table: Table
     ends: tuple[Implementation, Implementation]
     weights: Path
     out: Path
-    dtype: str | None
+    options: ConvertOptions
     watch: Stopwatch
+    account: Account = field(default_factory=Account)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def needs_keras(self) -> bool:
@@ -84,46 +124,73 @@ class _Conversion:
 
     def alone(self) -> ConvertResult:
         """Read, plan, write: numpy does all of it."""
-        with self.watch("read", "reading"):
-            checkpoint = checkpoints.read(self.weights)
+        checkpoint = self._opened()
         plan = self._plan(checkpoint)
         with self.watch("write", "writing"):
-            checkpoints.write(self.out, None, list(outgoing(plan, reader(checkpoint))))
-        return self._result(plan, checkpoint)
+            poured = self._poured(plan, checkpoint)
+        return self._result(plan, checkpoint, {tensor.spec.name: tensor.digest for tensor in poured})
 
     def through_keras(self) -> ConvertResult:
         """The same, with a Keras worker for the end whose format only a built model understands."""
         from xframe.proving.sides import Side  # noqa: PLC0415 - the other formats need no worker, and do not wait for one
-        from xframe.proving.weights import through_model, write_target  # noqa: PLC0415
+        from xframe.proving.weights import save_through, through_model  # noqa: PLC0415
         from xframe.workers import Pool  # noqa: PLC0415
 
         here, there = self.ends
-        dtype = self.dtype or "float32"
-        with Pool() as pool, checkpoints.staged(self.out, ending=partial_ending(self.out)) as stage:
-            with self.watch("read", "reading"):
-                checkpoint = checkpoints.read(self.weights)
-                if framework_writes(self.weights, here):
-                    checkpoint = through_model(checkpoint, Side(pool, self.table, here, "source", dtype))
+        dtype = self.options.dtype or "float32"
+        with Pool() as pool:
+            checkpoint = self._opened()
+            if framework_writes(self.weights, here):
+                checkpoint = through_model(checkpoint, Side(pool, self.table, here, "source", dtype))
             plan = self._plan(checkpoint)
             with self.watch("write", "writing"):
-                own = framework_writes(self.out, there)
-                writer = Side(pool, self.table, there, "writer", dtype) if own else None
-                write_target(plan, checkpoint, stage.path, writer, pool)
-            stage.publish()
-            return self._result(plan, checkpoint)
+                if not framework_writes(self.out, there):
+                    poured = self._poured(plan, checkpoint)
+                    return self._result(plan, checkpoint, {tensor.spec.name: tensor.digest for tensor in poured})
+                with checkpoints.staged(self.out, ending=partial_ending(self.out)) as stage:
+                    writer = Side(pool, self.table, there, "writer", dtype)
+                    tensors = outgoing(plan, reader(checkpoint), self.account)
+                    digests = save_through(writer, pool, stage.path, tensors)
+                    stage.publish()
+            return self._result(plan, checkpoint, digests)
+
+    def _opened(self) -> Checkpoint:
+        with self.watch("read", "reading"):
+            options = self.options
+            return opened_weights(self.weights, self.table, self.ends[0], options.selection, options.budget)
 
     def _plan(self, checkpoint: Checkpoint) -> PortPlan:
         with self.watch("plan", "planning every tensor"):
             here, there = (end.name for end in self.ends)
             held = {name: tensor.spec for name, tensor in checkpoint.tensors.items()}
-            return make_plan(self.table, here, there, held, reader(checkpoint), dtype=self.dtype)
+            return make_plan(self.table, here, there, held, reader(checkpoint), dtype=self.options.dtype)
 
-    def _result(self, plan: PortPlan, checkpoint: Checkpoint) -> ConvertResult:
+    def _poured(self, plan: PortPlan, checkpoint: Checkpoint) -> list[Poured]:
+        tensors, progress = outgoing(plan, reader(checkpoint), self.account), self.watch.progress
+        progress.expect(plan.nbytes)
+        if self.options.shard_size is None:
+            return checkpoints.write(self.out, None, tensors, digests=self.options.digests, tell=progress.advance)
+        sharding = Sharding(largest=self.options.shard_size, origin=self._origin(), resume=self.options.resume)
+        poured, notes = checkpoints.write_sharded(self.out, tensors, sharding, tell=progress.advance)
+        self.notes += notes
+        return poured
+
+    def _origin(self) -> str:
+        """What an interrupted conversion was of: the file as it was then, and everything that decides the values."""
+        status, options = self.weights.stat(), self.options
+        file = self.weights.resolve(), status.st_size, status.st_mtime_ns
+        ends = self.table.name, self.ends[0].name, self.ends[1].name
+        return repr((file, ends, options.dtype, sorted(options.set.items()), options.selection))
+
+    def _result(self, plan: PortPlan, checkpoint: Checkpoint, digests: Mapping[str, str]) -> ConvertResult:
         return ConvertResult(
             plan=plan,
             weights=self.weights,
             out=self.out,
-            loss=conversion_loss(plan, reader(checkpoint)),
-            notes=checkpoint.notes,
+            nbytes=self.out.stat().st_size if self.options.shard_size is None else plan.nbytes,
+            loss=self.account.loss,
+            nonfinite=self.account.nonfinite,
+            digests=digests if self.options.digests else {},
+            notes=(*checkpoint.notes, *self.notes),
             seconds=self.watch.finish(),
         )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from xframe.checkpoints.branches import told_branches
 from xframe.checkpoints.model import Checkpoint
+from xframe.digests import Digest
+from xframe.dtypes import is_finite
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Table, load_table, table_names
-from xframe.planning import identify, spoken
-from xframe.tensors import digest
+from xframe.planning import Owner, owners
+from xframe.strips import strips
+from xframe.tensors import TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,33 +93,78 @@ def _note(entry: Entry, source: str, target: str) -> str:
     return f"dropped where it holds {entry.fill.value:g}, {otherwise}: {entry.fill.because}"
 
 
-def owner(checkpoint: Checkpoint) -> str:
-    """Whose names a file's tensors have: ``resnet18 (paddle)``; empty where no table knows them."""
-    return spoken(identify(checkpoint.tensors))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """A weight file, looked at. ``dtypes``: by dtype, how many tensors and bytes. ``branches`` are in words.
 
+    ``digests`` by tensor, and which tensors hold NaN or Inf, take a look at every byte: without one they are None.
+    """
 
-def digests(checkpoint: Checkpoint) -> dict[str, str]:
-    """The digest of every tensor of a file."""
-    return {name: digest(tensor.array()) for name, tensor in checkpoint.tensors.items()}
+    checkpoint: Checkpoint
+    owners: tuple[Owner, ...]
+    dtypes: Mapping[str, tuple[int, int]]
+    branches: Sequence[str] = ()
+    digests: Mapping[str, str] | None = None
+    nonfinite: tuple[str, ...] | None = None
 
-
-def checkpoint_json(checkpoint: Checkpoint, found: dict[str, str]) -> dict[str, Any]:
-    """The object that ``xframe inspect --json`` prints."""
-    tensors = [
-        {
-            "name": spec.name,
-            "dtype": spec.dtype,
-            "shape": list(spec.shape),
-            "bytes": spec.nbytes,
-            "digest": found.get(spec.name),
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``xframe inspect --json`` prints."""
+        found, digests = self.checkpoint, self.digests or {}
+        return {
+            "command": "inspect",
+            "file": str(found.path),
+            "format": found.format,
+            "model": [
+                {"model": model, "implementation": name}
+                for owner in self.owners
+                if owner.as_it_is
+                for model, name in owner.columns
+            ],
+            "bytes": found.nbytes,
+            "dtypes": {dtype: {"tensors": count, "bytes": nbytes} for dtype, (count, nbytes) in self.dtypes.items()},
+            "branches": dict(found.branches),
+            "metadata": dict(found.metadata),
+            "nonfinite": None if self.nonfinite is None else list(self.nonfinite),
+            "tensors": [_tensor_json(spec, digests.get(spec.name)) for spec in found.specs],
+            "notes": list(found.notes),
         }
-        for spec in checkpoint.specs
-    ]
-    return {
-        "command": "inspect",
-        "file": str(checkpoint.path),
-        "format": checkpoint.format,
-        "model": [{"model": model, "implementation": name} for model, name in identify(checkpoint.tensors)],
-        "tensors": tensors,
-        "notes": list(checkpoint.notes),
-    }
+
+
+def inspection(checkpoint: Checkpoint, *, digests: bool) -> Inspection:
+    """What there is to say of ``checkpoint``. With ``digests`` every byte is read, a few megabytes at a time.
+
+    Raises CheckpointError where the bytes turn out not to be what the file says of them.
+    """
+    found = Inspection(
+        checkpoint=checkpoint,
+        owners=tuple(owners(checkpoint)),
+        dtypes=_per_dtype(checkpoint),
+        branches=told_branches(checkpoint),
+    )
+    return _looked_through(found) if digests else found
+
+
+def _looked_through(found: Inspection) -> Inspection:
+    digests, nonfinite = {}, []
+    for name, tensor in found.checkpoint.tensors.items():
+        digest, finite = Digest(), True
+        for strip in strips(tensor.array()):
+            digest.update(strip)
+            finite = finite and is_finite(strip, tensor.spec.dtype)
+        digests[name] = str(digest)
+        if not finite:
+            nonfinite.append(name)
+    return replace(found, digests=digests, nonfinite=tuple(nonfinite))
+
+
+def _per_dtype(checkpoint: Checkpoint) -> dict[str, tuple[int, int]]:
+    sums: dict[str, tuple[int, int]] = {}
+    for spec in checkpoint.specs:
+        count, nbytes = sums.get(spec.dtype, (0, 0))
+        sums[spec.dtype] = count + 1, nbytes + spec.nbytes
+    return sums
+
+
+def _tensor_json(spec: TensorSpec, digest: str | None) -> dict[str, Any]:
+    shape = list(spec.shape)
+    return {"name": spec.name, "dtype": spec.dtype, "shape": shape, "bytes": spec.nbytes, "digest": digest}

@@ -11,18 +11,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from xframe import checkpoints
+from xframe.checkpoints.budget import AMPLE, Budget
 from xframe.checkpoints.model import Checkpoint
-from xframe.dtypes import check_float, is_finite
+from xframe.checkpoints.selection import EVERYTHING, Selection
+from xframe.dtypes import check_float
 from xframe.errors import UsageError
-from xframe.files import check_output, framework_writes, partial_ending, reader
+from xframe.files import check_output, framework_writes, opened_weights, partial_ending, reader
 from xframe.mapping import Implementation, Option, Table, load_table
-from xframe.planning import PortPlan, conversion_loss, make_plan
+from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.proving.comparison import Tolerance
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import Check, Runs, load_exact, load_source, load_target, prove
 from xframe.proving.sides import Side
 from xframe.proving.verdict import PortResult, Proof
-from xframe.proving.weights import at_random, through_model, write_target
+from xframe.proving.weights import at_random, save_through, through_model
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array, TensorSpec
 from xframe.workers import Pool
@@ -33,7 +35,8 @@ class PortOptions:
     """How a port is done. ``weights`` None draws random ones from ``seed``; ``out`` None takes the target's own format.
 
     ``dtype`` converts floating-point tensors on purpose; ``input`` is a .npy of shape (N, C, H, W) to probe with;
-    ``set`` gives values to the table's options, such as ``num_classes``.
+    ``set`` gives values to the table's options, such as ``num_classes``; ``selection`` says which tensors of the file
+    of weights are meant, ``budget`` what it may make us unpack.
     """
 
     weights: Path | None = None
@@ -45,6 +48,8 @@ class PortOptions:
     input: Path | None = None
     onnx: bool = False
     set: Mapping[str, Option] = field(default_factory=dict)
+    selection: Selection = EVERYTHING
+    budget: Budget = AMPLE
 
 
 def port(
@@ -68,6 +73,8 @@ def port(
     options = options or PortOptions()
     if options.onnx and not options.verify:
         raise UsageError("--onnx adds to the proof, so it does not go with --no-verify.")
+    if options.selection and options.weights is None:
+        raise UsageError("--select, --strip-prefix and --stored-as are about the file of --weights, and there is none.")
     if options.dtype is not None:
         check_float(options.dtype)
     table = load_table(model, options.set)
@@ -91,6 +98,7 @@ class _Port:
     out: Path
     pool: Pool
     watch: Stopwatch
+    account: Account = field(default_factory=Account)
     source: Side = field(init=False)
     target: Side = field(init=False)
 
@@ -113,9 +121,9 @@ class _Port:
                 plan = self._plan(checkpoint, wanted, self.options.dtype)
             with self.watch("write", "writing the target"):
                 source = self._start_source(checkpoint, probe)
-                self._write(plan, checkpoint, stage.path)
+                digests = self._write(plan, checkpoint, stage.path)
             proof = self._prove(plan, checkpoint, stage.path, source, probe)
-            result = self._result(plan, checkpoint, proof, versions)
+            result = replace(self._result(plan, checkpoint, proof, versions), digests=digests)
             if result.out is not None:
                 stage.publish()
         return replace(result, seconds=self.watch.finish())
@@ -127,7 +135,10 @@ class _Port:
 
     def _parsed(self) -> Checkpoint | None:
         """The source's file, read while the frameworks are being imported."""
-        return None if self.options.weights is None else checkpoints.read(self.options.weights)
+        weights, options = self.options.weights, self.options
+        if weights is None:
+            return None
+        return opened_weights(weights, self.table, self.ends[0], options.selection, options.budget)
 
     def _weights(self, parsed: Checkpoint | None) -> Checkpoint:
         if parsed is None:
@@ -145,13 +156,19 @@ class _Port:
             return None
         return load_source(self.source, checkpoint, self.pool, self.options.dtype), Runs(self.source, probe)
 
-    def _write(self, plan: PortPlan, checkpoint: Checkpoint, path: Path) -> None:
+    def _write(self, plan: PortPlan, checkpoint: Checkpoint, path: Path) -> Mapping[str, str]:
+        """Writes the file; returns the digest of every tensor in it."""
+        tensors = outgoing(plan, reader(checkpoint), self.account)
         if not framework_writes(path, self.ends[1]):
-            write_target(plan, checkpoint, path, None, None)
-            return
+            progress = self.watch.progress
+            progress.expect(plan.nbytes)
+            form = checkpoints.format_of(path)
+            poured = checkpoints.encode(path, form, tensors, digests=True, tell=progress.advance)
+            return {tensor.spec.name: tensor.digest for tensor in poured}
         writer = self._side(self.ends[1], "writer")  # not the target, whose loading of the file has to be seen
-        write_target(plan, checkpoint, path, writer, self.pool)
+        digests = save_through(writer, self.pool, path, tensors)
         writer.release()
+        return digests
 
     def _prove(
         self, plan: PortPlan, checkpoint: Checkpoint, path: Path, source: tuple[Check, Runs] | None, probe: Array
@@ -179,13 +196,12 @@ class _Port:
     def _result(
         self, plan: PortPlan, checkpoint: Checkpoint, proof: Proof | None, versions: Mapping[str, Mapping[str, str]]
     ) -> PortResult:
-        tensors = checkpoint.tensors.values()
         result = PortResult(
             plan=plan,
             proof=proof,
             out=self.out,
-            loss=conversion_loss(plan, reader(checkpoint)),
-            nonfinite=tuple(held.spec.name for held in tensors if not is_finite(held.array(), held.spec.dtype)),
+            loss=self.account.loss,
+            nonfinite=self.account.nonfinite,
             weights=str(checkpoint.path),
             notes=checkpoint.notes,
             versions=versions,

@@ -9,6 +9,7 @@ from typing import Any
 from xframe.checkpoints.keras import hdf5
 from xframe.checkpoints.keras.hdf5 import Dataset, Window
 from xframe.checkpoints.keras.process import serve
+from xframe.checkpoints.keras.values import Values
 from xframe.checkpoints.model import StoredTensor
 from xframe.checkpoints.refusals import refusal, shown
 
@@ -17,12 +18,12 @@ _TOP = "top_level_model_weights"
 _MOST_CHUNKS = 10_000
 
 
-def variables(window: Window) -> tuple[str, Mapping[str, StoredTensor]]:
-    """``legacy`` or ``v3``, and all variables by name."""
+def variables(window: Window, values: Values) -> tuple[str, Mapping[str, StoredTensor]]:
+    """``legacy`` or ``v3``, and all variables by name; what is compressed is unpacked into ``values``."""
     with hdf5.opened(window) as root:
         legacy = root.get("model_weights", getlink=True) is not None or _has_names(root, "layer_names")
         found = list(_legacy(window, root) if legacy else _variables(window, root))
-        tensors = {label: hdf5.stored(window, label, dataset.data) for label, dataset in _labelled(found)}
+        tensors = {label: hdf5.stored(window, label, dataset.data, values) for label, dataset in _labelled(found)}
     return "legacy" if legacy else "v3", tensors
 
 
@@ -63,15 +64,20 @@ def _layer_name(window: Window, root: Any, path: tuple[str, ...], names: dict[tu
 
 
 def _legacy(window: Window, root: Any) -> Iterator[tuple[str, Dataset]]:
+    """Variables by the names that are listed beside them, each once, without the ``:0`` of TensorFlow's outputs."""
     place = str(window.path)
     group = hdf5.child(place, root, "model_weights") if "model_weights" in root else root
-    layers = _names(place, group, "layer_names")
+    layers, seen = _names(place, group, "layer_names"), set[tuple[str, ...]]()
     for layer in [*layers, _TOP] if _TOP in group else layers:
         for weight in _names(place, hdf5.child(place, group, layer), "weight_names"):
             node = hdf5.child(place, group, layer)
-            for step in weight.split("/"):
+            path = (layer, *weight.split("/"))
+            if path in seen or len(seen) > hdf5.MOST_OBJECTS:
+                raise refusal(place, expected="every variable listed once", found=f"{shown(weight)} again")
+            seen.add(path)
+            for step in path[1:]:
                 node = hdf5.child(place, node, step)
-            yield weight, Dataset((layer, *weight.split("/")), node)
+            yield weight.removesuffix(":0"), Dataset(path, hdf5.as_dataset(place, node, weight))
 
 
 def _has_names(group: Any, attribute: str) -> bool:

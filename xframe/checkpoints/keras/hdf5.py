@@ -13,6 +13,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
+from xframe.checkpoints.keras.values import Values
 from xframe.checkpoints.model import StoredTensor
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.shapes import dense_bytes, is_shape, numpy_name
@@ -21,12 +22,12 @@ from xframe.tensors import Extent, TensorSpec
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 _DEEPEST = 64
-_MOST_OBJECTS = 200_000
+MOST_OBJECTS = 200_000
 _MOST_UNPACKED = 2**30
 _MOST_RATIO = 100
 _FILTERS = frozenset({1, 2, 3})  # deflate, shuffle, fletcher32: the ones that HDF5 always has
 # What h5py raises on damaged files: no one class covers it.
-_H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError)
+_H5PY_ERRORS = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def datasets(place: str, root: Any) -> Iterator[Dataset]:
     while waiting:
         path, node = waiting.pop()
         address = h5py.h5o.get_info(node.id).addr
-        if address in seen or len(seen) > _MOST_OBJECTS or len(path) > _DEEPEST:
+        if address in seen or len(seen) > MOST_OBJECTS or len(path) > _DEEPEST:
             raise refusal(f"{place}: {shown('/'.join(path))}", expected="a tree", found="a loop or a second link")
         seen.add(address)
         if isinstance(node, h5py.Dataset):
@@ -92,8 +93,17 @@ def datasets(place: str, root: Any) -> Iterator[Dataset]:
             waiting += [((*path, name), child(f"{place}: {shown('/'.join(path))}", node, name)) for name in names]
 
 
-def stored(window: Window, name: str, dataset: Any) -> StoredTensor:
-    """The dataset as a tensor: by its place in the file if it lies there in one piece, by its values otherwise."""
+def as_dataset(place: str, node: Any, name: str) -> Any:
+    """The object of that name, which must be a dataset."""
+    import h5py  # noqa: PLC0415 - as above
+
+    if not isinstance(node, h5py.Dataset):
+        raise refusal(f"{place}: {shown(name)}", expected="a dataset", found=f"a {type(node).__name__.lower()}")
+    return node
+
+
+def stored(window: Window, name: str, dataset: Any, values: Values) -> StoredTensor:
+    """The dataset as a tensor: by its place in the file if it lies there in one piece, else by one among ``values``."""
     place = f"{window.path}: {shown(name)}"
     dtype = _dtype(place, dataset)
     spec = TensorSpec(name, _shape(place, dataset), dtype)
@@ -105,8 +115,7 @@ def stored(window: Window, name: str, dataset: Any) -> StoredTensor:
         if offset is not None and offset + spec.nbytes > window.size:
             raise refusal(place, expected="its bytes in the file", found="a place beyond its end")
         return StoredTensor(spec=spec, extent=extent)
-    values = dataset[()]
-    return StoredTensor(spec=spec, unpack=lambda: values)
+    return StoredTensor(spec=spec, extent=values.take(place, spec, dataset))
 
 
 def _shape(place: str, dataset: Any) -> tuple[int, ...]:

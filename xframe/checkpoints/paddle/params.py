@@ -1,7 +1,8 @@
 """Paddle's .pdparams and .pdopt: a pickle of numpy arrays, read without pickle and written without Paddle.
 
-Paddle stores bfloat16 as uint16 and float8 as int8. uint16 is read as uint16, with a note: ``Checkpoint.as_dtype`` says
-otherwise where the model knows better.
+uint16 in such a file is bfloat16, whoever wrote it. Paddle 3.3.1 lists a dtype uint16, but ``paddle.to_tensor`` and
+``paddle.load`` make bfloat16 of every uint16 array, ``astype`` to uint16 gives bfloat16, no kernel fills a tensor of
+uint16, and ``paddle.save`` stores bfloat16 as uint16. float8 is stored as int8 and comes back as int8: its dtype is lost.
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
-from xframe.checkpoints.bits import write_bytes
 from xframe.checkpoints.budget import Budget
-from xframe.checkpoints.model import Checkpoint, Glance, Outgoing
+from xframe.checkpoints.model import Checkpoint, Glance, Outgoing, StoredTensor
 from xframe.checkpoints.paddle import chunks
 from xframe.checkpoints.paddle.chunks import ChunkedArray
 from xframe.checkpoints.pickles import arrays
 from xframe.checkpoints.pickles import spelling as op
 from xframe.checkpoints.pickles.arrays import PickledArray
 from xframe.checkpoints.pickles.symbolic import Call, Global, RuleError, Rules, UnsafeCallError, interpret
-from xframe.checkpoints.refusals import shown
+from xframe.checkpoints.pouring import Layout, Slot
+from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.tree import Flat, flatten
 from xframe.errors import UsageError
 from xframe.tensors import STORAGE
@@ -49,29 +49,33 @@ class PaddlePickle:
         """Names, shapes and places of all arrays, nested ones under dotted names."""
         with path.open("rb") as file:
             tree = interpret(file, path.stat().st_size, RULES, str(path))
-        notes = []
+        tree, notes = _with_names(tree, str(path))
         if isinstance(tree, dict):
             if tree.pop(_NAME_TABLE, None) is not None:
                 notes.append(f"left out: {_NAME_TABLE}, Paddle's table of parameter names")
             chunks.join(tree, str(path))
         flat: Flat[PickledArray | ChunkedArray] = flatten(tree, _array_of, str(path))
-        tensors = {name: array.stored(name, path) for name, array in flat.tensors.items()}
+        tensors = {name: _as_paddle_reads(array.stored(name, path)) for name, array in flat.tensors.items()}
         for tensor in tensors.values():
             if tensor.extent is None:
                 budget.check(f"{path}: {shown(tensor.spec.name)}", tensor.spec.nbytes)
-        if any(tensor.spec.dtype == "uint16" for tensor in tensors.values()):
-            notes.append("uint16 may mean bfloat16: Paddle stores that as uint16")
-        return Checkpoint(path=path, format=self.name, tensors=tensors, notes=(*notes, *flat.notes))
+        return Checkpoint(
+            path=path, format=self.name, tensors=tensors, notes=(*notes, *flat.notes), metadata=flat.metadata,
+            branches=flat.branches,
+        )  # fmt: skip
 
-    def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
+    def layout(self, tensors: Sequence[Outgoing]) -> Layout:
         """A pickle of protocol 4 that ``paddle.load`` reads, under numpy 1 and 2; payloads at multiples of 64."""
         self.check(tensors)
-        file.write(op.proto(4) + op.EMPTY_DICT + op.MARK)
+        pieces, slots, position, before = [], [], 0, op.proto(4) + op.EMPTY_DICT + op.MARK
         for tensor in tensors:
-            file.write(_before_payload(tensor, file.tell()))
-            write_bytes(file, tensor)
-            file.write(op.TUPLE + op.BUILD)
-        file.write(op.SETITEMS + op.STOP)
+            opening = before + _before_payload(tensor, position + len(before))
+            pieces.append((position, opening))
+            slots.append(Slot(position + len(opening), tensor))
+            position += len(opening) + tensor.spec.nbytes
+            before = op.TUPLE + op.BUILD
+        pieces.append((position, before + op.SETITEMS + op.STOP))
+        return Layout(pieces=pieces, slots=slots)
 
     def check(self, tensors: Sequence[Outgoing]) -> None:
         """Raises UsageError if Paddle would read one of the tensors as something else."""
@@ -105,6 +109,23 @@ def _dtype(code: str) -> bytes:
     unset = op.integer(-1)
     state = op.tuple_(op.integer(3), op.text(code[0]), op.NONE, op.NONE, op.NONE, unset, unset, op.integer(0))
     return call + state + op.BUILD
+
+
+def _with_names(tree: object, place: str) -> tuple[object, list[str]]:
+    """``paddle.save`` of a tensor or a list of tensors as a dict, and a note on where its names are from."""
+    match tree:
+        case (str() as name, PickledArray()):
+            return {name: tree}, [f"one tensor, named {shown(name)} by Paddle itself"]
+        case PickledArray():
+            attempt = "paddle.save a dict with its name"
+            raise refusal(place, expected="tensors by name", found="one array without a name", attempt=attempt)
+        case list() | tuple() if any(_array_of(item) is not None for item in tree):
+            return dict(enumerate(tree)), ["a list of tensors, named by their places in it"]
+    return tree, []
+
+
+def _as_paddle_reads(tensor: StoredTensor) -> StoredTensor:
+    return tensor.as_dtype("bfloat16") if tensor.spec.dtype == "uint16" else tensor
 
 
 def _array_of(value: object) -> PickledArray | ChunkedArray | None:

@@ -83,6 +83,11 @@ class Cursor:
         if self.position != self._size:
             raise self.refuse("the file to end with its pickle", f"{self._size - self.position} more bytes")
 
+    def finish_frame(self) -> None:
+        """The pickle has said STOP and another may follow: not within this one's frame, where readers would miss it."""
+        if self._framed and self.position != self._limit:
+            raise self.refuse("the frame to end with its pickle", f"{self._limit - self.position} more bytes")
+
     def _advance(self, count: int) -> None:
         if count > self._limit - self.position:
             raise self.refuse(f"{count} more bytes", f"{self._limit - self.position}: the file or its frame is cut off")

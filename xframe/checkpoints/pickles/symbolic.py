@@ -71,7 +71,8 @@ class Rules:
 
     ``names`` may be mentioned; ``calls`` may also be called: each gets the arguments and returns a record or raises
     RuleError. ``builds`` gives, by the type of record, what BUILD makes of it and its state. ``foreign`` are well-known
-    globals that do no harm and that we cannot follow, each with what to try instead.
+    globals that do no harm and that we cannot follow, each with what to try instead. ``attempt`` is what to try for any
+    other global.
     """
 
     names: frozenset[Global]
@@ -79,16 +80,38 @@ class Rules:
     builds: Mapping[type, Build]
     foreign: Mapping[Global, str]
     persistent: Callable[[object], object] = _no_persistent_ids
+    attempt: str = _IF_TRUSTED
 
 
 def interpret(file: BinaryIO, size: int, rules: Rules, place: str) -> object:
     """The one object of the pickle that the next ``size`` bytes of ``file`` hold; ``place`` names it in errors."""
-    machine = _Machine(Cursor(file, size, place), rules)
+    cursor = Cursor(file, size, place)
+    tree = _interpreted(cursor, rules)
+    cursor.finish()
+    return tree
+
+
+def interpret_next(file: BinaryIO, size: int, rules: Rules, place: str) -> object:
+    """The object of a pickle within the next ``size`` bytes of ``file``, which is left where the pickle ends."""
+    cursor = Cursor(file, size, place)
+    tree = _interpreted(cursor, rules)
+    cursor.finish_frame()
+    return tree
+
+
+def _interpreted(cursor: Cursor, rules: Rules) -> object:
     try:
-        return machine.run()
+        return _Machine(cursor, rules).run()
     except RuleError as broken:
-        refused = machine.cursor.refuse(broken.expected, broken.found, broken.attempt)
+        refused = cursor.refuse(broken.expected, broken.found, broken.attempt)
         raise UnsafeCheckpoint(str(refused)) if isinstance(broken, UnsafeCallError) else refused from None
+
+
+@dataclass(slots=True)
+class _Cell:
+    """A record in the memo that BUILD may replace, however many places of the memo it has."""
+
+    value: object
 
 
 class _Machine:
@@ -100,7 +123,7 @@ class _Machine:
         self.stack: list[object] = []
         self.marks: list[int] = []
         self.memo: dict[int, object] = {}
-        self.memo_keys: dict[int, list[int]] = {}  # id of a record → its places in the memo: BUILD replaces it there
+        self.cells: dict[int, _Cell] = {}  # id of a record → what stands for it in the memo: BUILD replaces it there
 
     def run(self) -> object:
         for _ in range(MOST_OPCODES):
@@ -117,7 +140,6 @@ class _Machine:
         result = self.pop()
         if self.stack or self.marks:
             raise RuleError("one object", "more on the stack")
-        self.cursor.finish()
         return result
 
     def push(self, value: object) -> None:
@@ -142,19 +164,24 @@ class _Machine:
         return values
 
     def last(self, count: int) -> tuple[object, ...]:
-        return tuple(self.pop() for _ in range(count))[::-1]
+        if len(self.stack) - (self.marks[-1] if self.marks else 0) < count:
+            raise RuleError(f"{count} values on the stack", "fewer")
+        values = tuple(self.stack[-count:])
+        del self.stack[-count:]
+        return values
 
     def memoize(self, key: int) -> None:
         if key in self.memo:
             raise RuleError("a fresh place in the memo", f"{key}, which is taken")
-        value = self.memo[key] = self.top()
-        if type(value) in self.rules.builds:
-            self.memo_keys.setdefault(id(value), []).append(key)
+        value = self.top()
+        rebuilt = type(value) in self.rules.builds
+        self.memo[key] = self.cells.setdefault(id(value), _Cell(value)) if rebuilt else value
 
     def recall(self, key: int) -> None:
         if key not in self.memo:
             raise RuleError("a filled place in the memo", f"{key}, which is empty")
-        self.push(self.memo[key])
+        value = self.memo[key]
+        self.push(value.value if isinstance(value, _Cell) else value)
 
     def mention(self, module: object, name: object) -> None:
         if not isinstance(module, str) or not isinstance(name, str):
@@ -163,7 +190,9 @@ class _Machine:
         if found in self.rules.foreign:
             raise RuleError("dense tensors and plain values", str(found), self.rules.foreign[found])
         if found not in self.rules.names and found not in self.rules.calls:
-            raise UnsafeCallError("tensors and plain values", f"a request for {found}; {_NOTHING_RAN}", _IF_TRUSTED)
+            raise UnsafeCallError(
+                "tensors and plain values", f"a request for {found}; {_NOTHING_RAN}", self.rules.attempt
+            )
         self.push(found)
 
     def reduce(self) -> None:
@@ -179,9 +208,10 @@ class _Machine:
         if type(target) not in self.rules.builds:
             raise RuleError("BUILD on an array, dtype or OrderedDict", f"BUILD on {_described(target)}")
         built = self.rules.builds[type(target)](target, state)
-        for key in self.memo_keys.pop(id(target), ()):
-            self.memo[key] = built
-            self.memo_keys.setdefault(id(built), []).append(key)
+        cell = self.cells.pop(id(target), None)
+        if cell is not None:
+            cell.value = built
+            self.cells[id(built)] = cell
         self.push(built)
 
     def append(self, values: list[object]) -> None:

@@ -1,27 +1,27 @@
 """PyTorch's zip format (.pth, .pt, .bin): a pickle of tensors over storages that lie beside it, read without PyTorch.
 
 The layout is that of ``torch.save`` since 1.6: ``<root>/data.pkl``, and a stored member ``<root>/data/<key>`` for every
-storage. CRCs of the storages are not checked on reading, which would read every byte of a file that may be mapped
-instead; the pickle's CRC is. A writer's option leaves all CRCs 0, which means unknown.
+storage. The pickle's CRC is checked on reading, a storage's when its values are first asked for. A writer's option
+leaves all CRCs 0, and ``torch.serialization.skip_data`` those of the storages: 0 means unknown.
 """
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
-from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 from xframe.checkpoints import zips
-from xframe.checkpoints.bits import write_bytes
 from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.model import Checkpoint, Glance, Outgoing, StoredTensor
 from xframe.checkpoints.pickles.symbolic import interpret
+from xframe.checkpoints.pouring import Layout
 from xframe.checkpoints.refusals import refusal
-from xframe.checkpoints.torch.tensors import RULES, PickledTensor, Storage, as_tensor, pickled_state_dict
+from xframe.checkpoints.torch.checksum import Checksum
+from xframe.checkpoints.torch.tensors import RULES, PickledTensor, Storage, as_tensor, notes_on, pickled_state_dict
+from xframe.checkpoints.torch.values import SAVE_AGAIN
 from xframe.checkpoints.tree import flatten
+from xframe.checkpoints.zip_layout import Entry, zip_layout
 from xframe.checkpoints.zips import Member
 from xframe.errors import CheckpointError
 from xframe.tensors import Extent, TensorSpec
@@ -29,7 +29,6 @@ from xframe.tensors import Extent, TensorSpec
 _ROOT = "archive"
 _LARGEST_PICKLE = 256 * 2**20
 _MEMBERS = frozenset({"data.pkl", "byteorder", "version", ".format_version", ".storage_alignment"})
-_FOLDERS = ("data/", ".data/", "extra/")
 
 
 class TorchZip:
@@ -50,18 +49,26 @@ class TorchZip:
         tree = interpret(BytesIO(data), len(data), RULES, f"{path}: data.pkl")
         flat = flatten(tree, as_tensor, str(path))
         tensors = {name: archive.stored(name, tensor) for name, tensor in flat.tensors.items()}
-        return Checkpoint(path=path, format=self.name, tensors=tensors, notes=(*archive.notes(), *flat.notes))
+        notes = (*archive.notes(), *notes_on(flat.tensors), *flat.notes)
+        return Checkpoint(
+            path=path, format=self.name, tensors=tensors, notes=notes, metadata=flat.metadata, branches=flat.branches
+        )
 
-    def write(self, file: BinaryIO, tensors: Sequence[Outgoing]) -> None:
+    def layout(self, tensors: Sequence[Outgoing]) -> Layout:
         """What ``torch.load(path, weights_only=True, mmap=True)`` reads as an OrderedDict of CPU tensors."""
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            zips.add_bytes(archive, f"{_ROOT}/data.pkl", pickled_state_dict([tensor.spec for tensor in tensors]))
-            zips.add_bytes(archive, f"{_ROOT}/.format_version", b"1")
-            zips.add_bytes(archive, f"{_ROOT}/.storage_alignment", b"64")
-            zips.add_bytes(archive, f"{_ROOT}/byteorder", b"little")
-            for index, tensor in enumerate(tensors):
-                zips.add(archive, f"{_ROOT}/data/{index}", tensor.spec.nbytes, partial(write_bytes, tensor=tensor))
-            zips.add_bytes(archive, f"{_ROOT}/version", b"3\n")
+        head = {
+            "data.pkl": pickled_state_dict([tensor.spec for tensor in tensors]),
+            ".format_version": b"1",
+            ".storage_alignment": b"64",
+            "byteorder": b"little",
+        }
+        return zip_layout(
+            [
+                *(Entry(f"{_ROOT}/{name}", data) for name, data in head.items()),
+                *(Entry(f"{_ROOT}/data/{index}", b"", tensor) for index, tensor in enumerate(tensors)),
+                Entry(f"{_ROOT}/version", b"3\n"),
+            ]
+        )
 
 
 class _Archive:
@@ -71,14 +78,15 @@ class _Archive:
         self.path = path
         self.members = self._below_root(zips.members(path))
         self._check_byteorder()
+        self._checksums = {name: Checksum(path, member) for name, member in self.members.items() if member.crc}
 
     def pickle(self, budget: Budget) -> bytes:
-        if "data.pkl" not in self.members or "constants.pkl" in self.members:
+        if "constants.pkl" in self.members:
+            found, attempt = "a TorchScript archive", "torch.jit.load it and torch.save its state_dict()"
+            raise refusal(self.path, expected="a file saved by torch.save", found=found, attempt=attempt)
+        if "data.pkl" not in self.members:
             raise refusal(
-                self.path,
-                expected="a file saved by torch.save",
-                found="no data.pkl" if "data.pkl" not in self.members else "a TorchScript archive",
-                attempt="load it in PyTorch and torch.save its state_dict()",
+                self.path, expected="a file saved by torch.save", found="no data.pkl", attempt=SAVE_AGAIN
             )
         budget.check(self.path, self.members["data.pkl"].size)
         return zips.content(self.path, self.members["data.pkl"], most=_LARGEST_PICKLE)
@@ -87,11 +95,15 @@ class _Archive:
         """The tensor in its storage's record, once that is as long as the pickle says: the tensor fits the storage."""
         member = self._record(tensor.storage)
         extent = Extent(self.path, member.offset + tensor.offset, tensor.shape, tensor.dtype, tensor.strides)
-        return StoredTensor(spec=TensorSpec(name, tensor.shape, tensor.dtype), extent=extent)
+        spec = TensorSpec(name, tensor.shape, tensor.dtype)
+        return StoredTensor(spec=spec, extent=extent, check=self._checksums.get(f"data/{tensor.storage.key}"))
 
     def notes(self) -> tuple[str, ...]:
-        crcs = [member.crc for member in self.members.values() if member.size]
-        return () if any(crcs) else ("the archive carries no CRCs",)
+        filled = {name: member for name, member in self.members.items() if member.size}
+        if not any(member.crc for member in filled.values()):
+            return ("the archive carries no CRCs",)
+        unknown = [name for name, member in filled.items() if name.startswith("data/") and not member.crc]
+        return (f"storages without a CRC: {len(unknown)}",) if unknown else ()
 
     def error(self, storage: Storage, expected: str, found: str) -> CheckpointError:
         return refusal(f"{self.path}: storage {storage.key!a}", expected=expected, found=found)

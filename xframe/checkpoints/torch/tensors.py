@@ -1,14 +1,15 @@
 """What PyTorch's pickles may say, and how to say it.
 
 Tensors are ``torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks, metadata?)``, or
-``_v3``, which adds a dtype over a storage without one; storages are persistent ids ``('storage', class, key, location,
-numel)``. Offset and stride count elements; numel counts elements too, but bytes where the storage has no dtype.
+``_v3``, which adds a dtype over a storage without one, or ``_rebuild_tensor(storage, offset, size, stride)`` of before
+0.4; storages are persistent ids ``('storage', class, key, location, numel)``. Offset and stride count elements; numel
+counts elements too, but bytes where the storage has no dtype.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from xframe.checkpoints.pickles import arrays
@@ -16,6 +17,7 @@ from xframe.checkpoints.pickles import spelling as op
 from xframe.checkpoints.pickles.symbolic import Build, Call, Global, RuleError, Rules
 from xframe.checkpoints.refusals import shown
 from xframe.checkpoints.shapes import is_length, is_shape
+from xframe.checkpoints.torch import values
 from xframe.tensors import STORAGE, TensorSpec
 
 _STORAGES = {
@@ -26,12 +28,17 @@ _STORAGES = {
 }  # fmt: skip
 _TYPED = {Global("torch", name): dtype for name, dtype in _STORAGES.items()}
 _UNTYPED = Global("torch.storage", "UntypedStorage")
-_DTYPES = {Global("torch", name): name for name in STORAGE}
 _CLASS_OF = {dtype: function for function, dtype in _TYPED.items()}
+_V1 = Global("torch._utils", "_rebuild_tensor")
 _V2 = Global("torch._utils", "_rebuild_tensor_v2")
 _V3 = Global("torch._utils", "_rebuild_tensor_v3")
+_PLAIN = "save x.detach().as_subclass(torch.Tensor), without attributes"
 _RESOLVE = "save x.resolve_conj().resolve_neg()"
 _ORDERED_DICT = Global("collections", "OrderedDict")
+_TENSOR = Global("torch", "Tensor")
+_OF_A_BUFFER = frozenset({"_is_buffer", "persistent"})
+_MOST_NAMED, _MOST_ATTRIBUTES = 8, 64
+_IF_TRUSTED = "if you trust its source, load it in PyTorch and torch.save its state_dict() of plain tensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +49,25 @@ class Storage:
     dtype: str
     nbytes: int
 
+    @property
+    def width(self) -> int:
+        """Bytes of an element, 1 if the storage has no dtype."""
+        return STORAGE[self.dtype].itemsize if self.dtype else 1
+
+    def __str__(self) -> str:
+        return f"a storage of {self.nbytes} bytes"
+
 
 @dataclass(frozen=True, slots=True)
 class PickledTensor:
-    """A tensor over a storage; ``offset`` and ``strides`` in bytes."""
+    """A tensor over a storage; ``offset`` and ``strides`` in bytes; ``attributes`` are Python ones, left out."""
 
     storage: Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plain:
-    """A value that is no tensor: a device or such. Left out of the state dict."""
+    attributes: tuple[str, ...] = ()
 
 
 def as_tensor(value: object) -> PickledTensor | None:
@@ -64,7 +75,15 @@ def as_tensor(value: object) -> PickledTensor | None:
     return value if isinstance(value, PickledTensor) else None
 
 
-def _storage(identifier: object) -> Storage:
+def notes_on(tensors: Mapping[str, PickledTensor]) -> tuple[str, ...]:
+    """Says which tensors had Python attributes, which no state dict brings to a model."""
+    found = [f"{shown(name)} ({', '.join(it.attributes)})" for name, it in tensors.items() if it.attributes]
+    more = f" and {len(found) - _MOST_NAMED} more" if len(found) > _MOST_NAMED else ""
+    return (f"left out, Python attributes of tensors: {', '.join(found[:_MOST_NAMED])}{more}",) if found else ()
+
+
+def storage_of(identifier: object) -> Storage:
+    """The storage that a persistent id of a zip file stands for. Raises RuleError for any other."""
     match identifier:
         case ("storage", Global() as kind, str(key), str(), numel) if is_length(numel):
             if kind == _UNTYPED:
@@ -72,6 +91,13 @@ def _storage(identifier: object) -> Storage:
             if kind in _TYPED:
                 return Storage(key, _TYPED[kind], numel * STORAGE[_TYPED[kind]].itemsize)
     raise RuleError("('storage', a class of torch, key, location, numel)", "another persistent id")
+
+
+def _rebuild_v1(arguments: tuple[object, ...]) -> PickledTensor:
+    match arguments:
+        case (Storage(dtype=str(dtype)) as storage, offset, size, stride) if dtype:
+            return _tensor(storage, offset, size, stride, dtype)
+    raise RuleError("_rebuild_tensor(storage, offset, size, stride)", "other arguments")
 
 
 def _rebuild_v2(arguments: tuple[object, ...]) -> PickledTensor:
@@ -85,9 +111,11 @@ def _rebuild_v2(arguments: tuple[object, ...]) -> PickledTensor:
 def _rebuild_v3(arguments: tuple[object, ...]) -> PickledTensor:
     match arguments:
         case (Storage() as storage, offset, size, stride, bool(), dict() as hooks, Global() as kind, *more):
-            if kind in _DTYPES:
+            if kind in values.UNKNOWN_DTYPES:
+                raise RuleError("a dtype that other frameworks have too", str(kind), values.UNKNOWN_DTYPES[kind])
+            if kind in values.DTYPES:
                 _check_rest(hooks, more)
-                return _tensor(storage, offset, size, stride, _DTYPES[kind])
+                return _tensor(storage, offset, size, stride, values.DTYPES[kind])
     raise RuleError("_rebuild_tensor_v3(storage, offset, size, stride, requires_grad, hooks, dtype)", "other arguments")
 
 
@@ -103,7 +131,11 @@ def _tensor(storage: Storage, offset: object, size: object, stride: object, dtyp
     width = STORAGE[dtype].itemsize
     if not is_length(offset) or not is_shape(size):
         raise RuleError("an offset and a size", "something else, or more than any memory holds")
-    if not (type(stride) is tuple and len(stride) == len(size) and all(is_length(step) for step in stride)):
+    if not (
+        type(stride) is tuple
+        and len(stride) == len(size)
+        and all(type(step) is int and is_length(step * width) for step in stride)
+    ):
         raise RuleError("a stride of 0 or more for every axis", "another")
     reach = (offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) + 1) * width
     if 0 not in size and reach > storage.nbytes:
@@ -121,18 +153,35 @@ def _parameter(arguments: tuple[object, ...]) -> PickledTensor:
     raise RuleError("_rebuild_parameter(tensor, requires_grad, hooks)", "other arguments")
 
 
-def _size(arguments: tuple[object, ...]) -> tuple[object, ...]:
+def _parameter_with_state(arguments: tuple[object, ...]) -> PickledTensor:
     match arguments:
-        case (tuple() as lengths,) if is_shape(lengths):
-            return lengths
-    raise RuleError("torch.Size(lengths)", "other arguments")
+        case (PickledTensor(), bool(), dict(), state):
+            return replace(_parameter(arguments[:-1]), attributes=_attributes(state))
+    raise RuleError("_rebuild_parameter_with_state(tensor, requires_grad, hooks, state)", "other arguments")
 
 
-def _device(arguments: tuple[object, ...]) -> Plain:
+def _from_type(arguments: tuple[object, ...]) -> PickledTensor:
+    """A tensor with Python attributes, as a buffer is; of no class of the user's."""
     match arguments:
-        case (str(),) | (str(), int()):
-            return Plain()
-    raise RuleError("torch.device(kind, index)", "other arguments")
+        case (Global() as function, Global() as kind, tuple() as inner, state) if kind == _TENSOR:
+            if function in _TENSORS:
+                return replace(_TENSORS[function](inner), attributes=_attributes(state))
+    raise RuleError("_rebuild_from_type_v2(function, torch.Tensor, arguments, state)", "other arguments", _PLAIN)
+
+
+def _attributes(state: object) -> tuple[str, ...]:
+    """The names of the attributes in an object's state: a dict, or that and another for its slots."""
+    match state:
+        case None | dict():
+            parts = [state]
+        case (None | dict() as own, None | dict() as slots):
+            parts = [own, slots]
+        case _:
+            raise RuleError("a tensor's attributes by name", "something else")
+    if sum(len(part or ()) for part in parts) > _MOST_ATTRIBUTES:
+        raise RuleError(f"at most {_MOST_ATTRIBUTES} attributes of a tensor", "more", _PLAIN)
+    names = [shown(name) for part in parts for name in part or ()]
+    return tuple(name for name in names if name not in _OF_A_BUFFER)
 
 
 def _with_metadata(target: object, state: object) -> object:
@@ -143,31 +192,27 @@ def _with_metadata(target: object, state: object) -> object:
     raise RuleError("BUILD of a dict with _metadata alone", "BUILD with another state")
 
 
+_TENSORS: Mapping[Global, Callable[[tuple[object, ...]], PickledTensor]] = MappingProxyType(
+    {_V1: _rebuild_v1, _V2: _rebuild_v2, _V3: _rebuild_v3}
+)
 _CALLS: Mapping[Global, Call] = MappingProxyType(
     {
         **arrays.CALLS,
-        _V2: _rebuild_v2,
-        _V3: _rebuild_v3,
+        **values.CALLS,
+        **_TENSORS,
         Global("torch._utils", "_rebuild_parameter"): _parameter,
-        Global("torch", "Size"): _size,
-        Global("torch", "device"): _device,
+        Global("torch._utils", "_rebuild_parameter_with_state"): _parameter_with_state,
+        Global("torch._tensor", "_rebuild_from_type_v2"): _from_type,
     }
 )
 _BUILDS: Mapping[type, Build] = MappingProxyType({**arrays.BUILDS, dict: _with_metadata})
 RULES = Rules(
-    names=frozenset({*_TYPED, _UNTYPED, *_DTYPES, *arrays.NAMES}),
+    names=frozenset({*_TYPED, _UNTYPED, _TENSOR, *values.NAMES, *arrays.NAMES}),
     calls=_CALLS,
     builds=_BUILDS,
-    foreign=MappingProxyType(
-        {
-            Global("torch._utils", "_rebuild_sparse_tensor"): "save x.to_dense(), not a sparse tensor",
-            Global("torch._utils", "_rebuild_qtensor"): "save x.dequantize(), not a quantised tensor",
-            Global("torch._utils", "_rebuild_meta_tensor_no_storage"): "save a tensor that has values",
-            Global("torch._utils", "_rebuild_nested_tensor"): "save its parts, not a nested tensor",
-            Global("torch._tensor", "_rebuild_from_type_v2"): "save x.as_subclass(torch.Tensor)",
-        }
-    ),
-    persistent=_storage,
+    foreign=values.FOREIGN,
+    persistent=storage_of,
+    attempt=_IF_TRUSTED,
 )
 
 

@@ -1,0 +1,1 @@
+"""What ONNX exporters write: .onnx, and tensors in files beside it."""

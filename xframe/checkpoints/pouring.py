@@ -1,0 +1,127 @@
+"""A file written by place: everything's offset is known before a tensor is read, so all cores write at once.
+
+A format states its ``Layout``. Each tensor is then read, rearranged, summed and written strip by strip, in one pass: its
+bytes are looked at once, and no more than a few strips of it are in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from isal import isal_zlib
+
+from xframe.checkpoints.model import Outgoing
+from xframe.digests import Digest
+from xframe.errors import OutputError
+from xframe.tensors import STORAGE, Array, TensorSpec
+
+Piece = tuple[int, bytes]
+Tell = Callable[[int], None]
+_MOST_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A tensor's place. ``crc`` starts its checksum (CRC-32) where the format wants one: that of what stands before."""
+
+    offset: int
+    tensor: Outgoing
+    crc: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """A file before its tensors: ``pieces`` are known, ``slots`` are to be filled in their order.
+
+    ``close`` gives, for the checksums of all slots, the pieces that had to wait for them.
+    """
+
+    pieces: Sequence[Piece]
+    slots: Sequence[Slot]
+    close: Callable[[Sequence[int]], Iterable[Piece]] = lambda _: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Poured:
+    """A tensor that was written, and its digest if one was wanted."""
+
+    spec: TensorSpec
+    digest: str = ""
+
+
+def silent(nbytes: int) -> None:
+    """Progress that nobody sees."""
+
+
+def pour(path: Path, layout: Layout, *, digests: bool = False, tell: Tell = silent) -> list[Poured]:
+    """Writes the file at ``path``, which is there and empty; ``tell`` hears how many bytes went out.
+
+    Raises OSError where the disk refuses, OutputError where a tensor is not what it was said to be.
+    """
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        work = _Pouring(handle, digests=digests, tell=tell)
+        done = work.all(layout.slots)
+        for offset, data in (*layout.pieces, *layout.close([checksum for _, checksum in done])):
+            _write(handle, data, offset)
+    finally:
+        os.close(handle)
+    return [poured for poured, _ in done]
+
+
+class _Pouring:
+    """One file under way."""
+
+    def __init__(self, handle: int, *, digests: bool, tell: Tell) -> None:
+        self._handle = handle
+        self._digests = digests
+        self._tell = tell
+        self._stop = threading.Event()
+
+    def all(self, slots: Sequence[Slot]) -> list[tuple[Poured, int]]:
+        """Every slot, on as many cores as there are. The first error, or Ctrl-C, ends the others at their next strip."""
+        threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+        with ThreadPoolExecutor(threads, thread_name_prefix="pouring") as executor:
+            try:
+                return list(executor.map(self._fill, slots))
+            except BaseException:
+                self._stop.set()
+                executor.shutdown(cancel_futures=True)
+                raise
+
+    def _fill(self, slot: Slot) -> tuple[Poured, int]:
+        spec, position = slot.tensor.spec, slot.offset
+        digest, checksum = Digest() if self._digests else None, slot.crc or 0
+        for strip in slot.tensor.strips():
+            if self._stop.is_set():
+                break
+            _check(spec, strip, position - slot.offset)
+            data = strip.view("u1").data
+            _write(self._handle, data, position)
+            if digest is not None:
+                digest.update(strip)
+            if slot.crc is not None:
+                checksum = isal_zlib.crc32(data, checksum)
+            position += strip.nbytes
+            self._tell(strip.nbytes)
+        if position - slot.offset != spec.nbytes and not self._stop.is_set():
+            raise OutputError(f"{spec}: expected {spec.nbytes} bytes; found {position - slot.offset}.")
+        return Poured(spec, str(digest or "")), checksum
+
+
+def _check(spec: TensorSpec, strip: Array, done: int) -> None:
+    if strip.dtype != STORAGE[spec.dtype] or done + strip.nbytes > spec.nbytes:
+        raise OutputError(f"{spec}: expected {spec.nbytes} bytes; found values of {strip.dtype}, {strip.nbytes} bytes.")
+
+
+def _write(handle: int, data: bytes | memoryview, offset: int) -> None:
+    """All of it: the system may take less at once."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(handle, view, offset)
+        view, offset = view[written:], offset + written
