@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--runs N] [--json FILE]`: every ratio that the README quotes, measured now, here."""
+"""`python -m benchmarks [--runs N] [--json FILE] [--plot FILE.svg]`: every ratio that the README quotes, measured now."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from benchmarks.checkpoints import measured
 from benchmarks.measure import Ratio, versus
 
 HERE = Path(__file__).parent
@@ -24,32 +25,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command (default 5)")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="also draw how time and memory grow with size")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xframe-bench-") as folder:
-        figures = list(port_and_convert(Path(folder), arguments.runs))
+        figures = port_and_naive(Path(folder), arguments.runs)
+        sizes = measured(Path(folder), arguments.runs)
         operators = own_operators(Path(folder))
     if arguments.json:
-        found = {"processes": [asdict(figure) for figure in figures], "operators": operators}
-        arguments.json.write_text(json.dumps(found, indent=1))
+        found = {
+            "port": asdict(figures),
+            "convert": {name: [asdict(ratio) for ratio in ratios] for name, ratios in sizes.items()},
+            "operators": operators,
+        }
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+    if arguments.plot:
+        from benchmarks.plot import plot  # noqa: PLC0415 - matplotlib only where a plot is wanted
+
+        plot(sizes, arguments.plot)
 
 
-def port_and_convert(folder: Path, runs: int) -> list[Ratio]:
-    """Both commands against the naive script, on a resnet18 .pdparams that Paddle wrote."""
+def port_and_naive(folder: Path, runs: int) -> Ratio:
+    """A whole port against the naive script, on a resnet18 .pdparams that Paddle wrote."""
     code = f"import paddle; paddle.save(paddle.vision.models.resnet18().state_dict(), '{SOURCE}')"
     subprocess.run([PYTHON, "-c", code], cwd=folder, check=True, capture_output=True)
     naive = [PYTHON, str(HERE / "naive.py"), SOURCE, "naive.pth"]
-    ends = ["resnet18", "paddle", "torch"]
-    commands = {
-        "convert / naive script": [XFRAME, "convert", *ends, SOURCE, "converted.pth"],
-        "port with its full proof / naive script": [XFRAME, "port", *ends, "--weights", SOURCE, "--out", "ported.pth"],
-    }
-    print(f"resnet18, 46.8 MB, {platform.processor() or platform.machine()}; medians of {runs} runs in turn")
+    port = [XFRAME, "port", "resnet18", "paddle", "torch", "--weights", SOURCE, "--out", "ported.pth"]
+    print(f"{platform.processor() or platform.machine()}; medians of {runs} runs in turn, half as many for naive")
     print(f"{'xframe / baseline':<44} {'time':>9} {'':>9} {'ratio':>7} {'memory':>10} {'':>10} {'ratio':>7}")
-    ratios = []
-    for name, command in commands.items():
-        ratios.append(versus(name, command, naive, folder, runs))
-        print(ratios[-1].line(), flush=True)
-    return ratios
+    ratio = versus("47 MB: port with its full proof / naive", port, naive, folder, runs)
+    print(ratio.line(), flush=True)
+    return ratio
 
 
 def own_operators(folder: Path) -> dict[str, dict[str, float]]:

@@ -52,11 +52,14 @@ class Ratio:
         )
 
 
-def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int) -> Ratio:
-    """Run both in turn, once to warm up and ``runs`` times to count."""
+def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int, *, fresh: Sequence[str] = ()) -> Ratio:
+    """Run both in turn, once to warm up and ``runs`` times to count.
+
+    ``fresh`` names outputs that are removed, and what is still to be written to the disk is, before every run.
+    """
     for command in (ours, baseline):
-        run(command, folder)
-    pairs = [(run(ours, folder), run(baseline, folder)) for _ in range(runs)]
+        _run_fresh(command, folder, fresh)
+    pairs = [(_run_fresh(ours, folder, fresh), _run_fresh(baseline, folder, fresh)) for _ in range(runs)]
     return Ratio(
         name=name,
         ours=_median([pair[0] for pair in pairs]),
@@ -64,6 +67,14 @@ def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int)
         time=statistics.median(a.seconds / b.seconds for a, b in pairs),
         memory=statistics.median(a.megabytes / b.megabytes for a, b in pairs),
     )
+
+
+def _run_fresh(command: Command, folder: Path, fresh: Sequence[str]) -> Sample:
+    if fresh:
+        for output in fresh:
+            (folder / output).unlink(missing_ok=True)
+        os.sync()
+    return run(command, folder)
 
 
 def _median(samples: Sequence[Sample]) -> Sample:

@@ -22,20 +22,23 @@ if TYPE_CHECKING:
     from xframe.proving.verdict import PortResult
     from xframe.workers import Pool
     from xframe.workflows.check import check
-    from xframe.workflows.convert import convert
+    from xframe.workflows.convert import ConvertOptions, convert
     from xframe.workflows.port import PortOptions, port
+    from xframe.workflows.verify import VerifyResult, verify
 
 __all__ = [
-    "Comparison", "Pool", "PortOptions", "PortResult", "Tolerance", "XframeError", "__version__",
-    "check", "compare", "convert", "load_table", "port", "read",
+    "Comparison", "ConvertOptions", "Pool", "PortOptions", "PortResult", "Tolerance", "VerifyResult", "XframeError",
+    "__version__", "check", "compare", "convert", "load_table", "port", "read", "verify",
 ]  # fmt: skip
 
 _HOMES = {
     "Comparison": "proving.comparison",
+    "ConvertOptions": "workflows.convert",
     "Pool": "workers",
     "PortOptions": "workflows.port",
     "PortResult": "proving.verdict",
     "Tolerance": "proving.comparison",
+    "VerifyResult": "workflows.verify",
     "XframeError": "errors",
     "check": "workflows.check",
     "compare": "proving.comparison",
@@ -43,6 +46,7 @@ _HOMES = {
     "load_table": "mapping",
     "port": "workflows.port",
     "read": "checkpoints",
+    "verify": "workflows.verify",
 }
 
 

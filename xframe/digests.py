@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,11 @@ class Digest:
 
     def __str__(self) -> str:
         return f"blake3:{self._hash.hexdigest()}"
+
+
+def digest_of_file(path: Path) -> str:
+    """``blake3:`` of a file's bytes."""
+    return f"blake3:{blake3(path.read_bytes()).hexdigest()}"
 
 
 def digest(array: Array) -> str:

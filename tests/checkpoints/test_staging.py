@@ -98,7 +98,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
     def denied(*_args, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.touch", denied)
+    monkeypatch.setattr("pathlib.Path.open", denied)
     with pytest.raises(OutputError, match="permission to write"):
         checkpoints.write(tmp_path / "a.pth", None, outgoing([SPEC]))
 
@@ -161,6 +161,19 @@ def test_killed_in_the_middle(tmp_path, kill):
     left = [path.name for path in tmp_path.iterdir() if path != target]
     assert all(name.startswith(".a.pth.") and name.endswith(".partial") for name in left)
     assert len(left) == (1 if kill == signal.SIGKILL else 0)
+    checkpoints.write(target, None, outgoing([SPEC]))
+    assert listed(tmp_path) == ["a.pth"]
+
+
+def test_only_the_leavings_of_the_dead_are_swept(tmp_path):
+    """Two writers at once: neither takes the other's partial file away, nor a file that only looks like one."""
+    stranger = tmp_path / ".a.pth.mine.partial"
+    stranger.touch()
+    with staged(tmp_path / "a.pth") as first, staged(tmp_path / "a.pth") as second:
+        assert first.path.exists()
+        second.publish()
+        first.publish()
+    assert sorted(listed(tmp_path)) == [".a.pth.mine.partial", "a.pth"]
 
 
 def test_time_is_not_in_the_file(tmp_path, monkeypatch):

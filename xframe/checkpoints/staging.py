@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import glob
 import os
 import secrets
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from xframe.errors import OutputError
 
+_BESIDE = {".index": ".data-00000-of-00001"}  # TensorFlow's: a table of tensors, and their bytes
+
 
 class Stage:
-    """A partial file on its way to ``target``. Write to ``path``; ``publish`` when it is what it should be."""
+    """A partial file on its way to ``target``. Write to ``path``; ``publish`` when it is what it should be.
 
-    def __init__(self, target: Path, path: Path) -> None:
+    ``beside`` are the partial and the final name of files that the target is nothing without.
+    """
+
+    def __init__(self, target: Path, path: Path, beside: Sequence[tuple[Path, Path]] = ()) -> None:
         self.target = target
         self.path = path
+        self.beside = beside
         self.published = False
 
     def publish(self) -> None:
         """Gives the file the target's name, in one step that no crash can halve.
 
         Where an older file goes, the new one is flushed to the disk first: a power failure leaves one or the other.
+        Files beside it go first. A crash between them leaves an old index over new data, which its checksums betray.
         """
-        replaces = self.target.exists()
-        if replaces:
-            with self.path.open("rb+") as file:
+        pairs = [*self.beside, (self.path, self.target)]
+        replaces = any(target.exists() for _, target in pairs)
+        for partial, _ in pairs if replaces else ():
+            with partial.open("rb+") as file:
                 os.fsync(file.fileno())
-        self.path.replace(self.target)
+        for partial, target in pairs:
+            partial.replace(target)
         self.published = True
         if replaces:
             _sync_folder(self.target.parent)
@@ -39,6 +52,7 @@ class Stage:
 def staged(path: Path | str, *, ending: str = ".partial") -> Iterator[Stage]:
     """A Stage for ``path``. Unless it is published, the partial file is removed and whatever stood at ``path`` stays.
 
+    A partial file that a killed process left is removed by the next one that writes to the same path.
     ``ending`` closes the partial file's name, for writers that insist on an extension. An OSError becomes OutputError:
 
         with staged("model.pth") as stage:
@@ -47,14 +61,47 @@ def staged(path: Path | str, *, ending: str = ".partial") -> Iterator[Stage]:
     """
     target = Path(os.path.realpath(path))
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{ending}")
+    beside = [(_beside(partial), Path(os.path.realpath(_beside(Path(path)))))] if partial.suffix in _BESIDE else []
     try:
-        _check(Path(path), target)
-        partial.touch(exist_ok=False)
-        yield Stage(target, partial)
+        for file in (target, *(final for _, final in beside)):
+            _check(Path(path), file)
+        _sweep(target)
+        with partial.open("xb") as handle:
+            _is_ours(handle)
+            yield Stage(target, partial, beside)
     except OSError as error:
         raise _failure(Path(path), error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        for file in (partial, *(file for file, _ in beside)):
+            file.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(_BESIDE.get(path.suffix, ""))
+
+
+def _sweep(target: Path) -> None:
+    """Removes partial files for ``target`` whose writers have ended without a chance to do so."""
+    for leaving in target.parent.glob(f".{glob.escape(target.name)}.{'[0-9a-f]' * 8}.partial*"):
+        try:
+            with leaving.open("rb+") as handle:
+                if _is_ours(handle):
+                    leaving.unlink()
+        except OSError:  # another has swept it, or may
+            continue
+
+
+def _is_ours(handle: IO[bytes]) -> bool:
+    """Locks the file for as long as ``handle`` is open; False where a living process holds it.
+
+    The lock belongs to the open file (fcntl(2), F_OFD_SETLK): it ends with its process, however that ends, and is none
+    of those that HDF5 takes.
+    """
+    try:
+        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+    except OSError:
+        return False
+    return True
 
 
 def _check(path: Path, target: Path) -> None:

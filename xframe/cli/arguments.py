@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,11 +37,12 @@ def _columns(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _branches(context: typer.Context, incomplete: str) -> list[str]:
-    """For completion: the branches of the weight file that stands before."""
+    """For completion: the branches of the weight file that stands before, as an option's value or by itself."""
     from xframe import checkpoints
 
-    path = context.params.get("weights") or context.params.get("file")
+    named = (context.params.get("weights"), context.params.get("file"), *context.args)
     try:
+        path = next((path for word in named if word and (path := Path(word)).is_file()), None)
         branches = checkpoints.read(path).branches if path else {}
     except XframeError:
         return []

@@ -13,6 +13,7 @@ from xframe.cli.arguments import (
     Json,
     MaxMemory,
     Model,
+    Quiet,
     Select,
     Set,
     StoredAs,
@@ -175,3 +176,29 @@ def doctor(
     else:
         display(render_diagnosis(diagnosis))
     return 3 if frameworks and any(finding.error for finding in diagnosis.findings) else 0
+
+
+@app.command()
+@guarded
+def verify(
+    certificate: Annotated[Path, typer.Argument(metavar="CERTIFICATE", help="FILE.xframe.json, as `port` wrote it.")],
+    file: Annotated[Path, typer.Argument(help="The weight file, in any format that xframe reads.")],
+    max_memory: MaxMemory = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> int:
+    """Whether a file still holds, bit for bit, the tensors that a port proved. No framework; exit code 1 if not.
+
+    [dim]xframe verify resnet18.pth.xframe.json resnet18.pth[/]
+    """
+    from xframe.report.text import render_verify
+    from xframe.workflows.verify import verify as hold_against
+
+    with progress_on_stderr(quiet=quiet or json_) as progress:
+        result = hold_against(certificate, file, budget=budget(max_memory), progress=progress)
+    if json_:
+        print_json(result.to_json())
+    elif not quiet:
+        display(render_verify(result))
+    return result.exit_code

@@ -79,6 +79,7 @@ class PortResult:
     nonfinite: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
+    certificate: Path | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
@@ -128,7 +129,7 @@ class PortResult:
             "conversion": self.loss.to_json(),
             "fold_rounding": None if proof is None else proof.fold_rounding,
             "out": None if self.out is None else str(self.out),
-            "certificate": None,
+            "certificate": None if self.certificate is None else str(self.certificate),
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
             "versions": {side: dict(found) for side, found in self.versions.items()},
         }

@@ -66,8 +66,7 @@ def left_out(side: Side, checkpoint: Checkpoint) -> dict[str, Array]:
     }
 
 
-def save_through(
-side: Side, pool: Pool, path: Path, tensors: Sequence[Outgoing]) -> dict[str, str]:
+def save_through(side: Side, pool: Pool, path: Path, tensors: Sequence[Outgoing]) -> dict[str, str]:
     """Have a model of the target set to ``tensors`` and save itself, for formats that Keras alone can write.
 
     Returns the digest of every tensor, by its name in the target.

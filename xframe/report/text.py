@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert`
     from xframe.workflows.check import CheckResult
     from xframe.workflows.convert import ConvertResult
     from xframe.workflows.doctor import Diagnosis, Finding
+    from xframe.workflows.verify import VerifyResult
 
 _UNBOUNDED = 10_000  # columns; a pipe has no width
 _COLOURS = {"equivalent": "bold green", "different": "bold red"}
@@ -55,6 +56,8 @@ def render_port(result: PortResult) -> ConsoleRenderable:
     grid.add_row(
         "wrote", f"{escape(str(result.out))}  ({size(result.out.stat().st_size)})" if result.out else "[red]nothing[/]"
     )
+    if result.certificate is not None:
+        grid.add_row("", escape(str(result.certificate)))
     grid.add_row("took", _seconds(result))
     return Group(_title(result.plan, result.verdict), grid)
 
@@ -128,6 +131,20 @@ def render_convert(result: ConvertResult) -> ConsoleRenderable:
     grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})")
     grid.add_row("took", f"{result.seconds['total']:.2f} s; nothing was run: `xframe port` proves it")
     return Group(_title(result.plan, "converted"), grid)
+
+
+def render_verify(result: VerifyResult) -> ConsoleRenderable:
+    """A line for a file that is what was proven; every tensor that is not, for another."""
+    said = result.certificate
+    verdict = ("unchanged", "bold green") if result else ("different", "bold red")
+    title = Text.assemble((str(result.file), "bold"), "  ", verdict)
+    grid = _rows()
+    grid.add_row("proven", escape(f"{said.model}  {said.source} → {said.target}  {said.verdict}"))
+    how = "by name and digest" if result.by_name else "by digest: the file has names of its own"
+    grid.add_row("tensors", f"{len(said.tensors)}, compared {how}")
+    for problem in result.problems:
+        grid.add_row(problem.kind, escape(str(problem)))
+    return Group(title, grid)
 
 
 def render_check(result: CheckResult) -> ConsoleRenderable:

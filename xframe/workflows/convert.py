@@ -15,7 +15,7 @@ from xframe.checkpoints.selection import EVERYTHING, Selection
 from xframe.checkpoints.shards import Sharding
 from xframe.dtypes import Loss, check_float
 from xframe.errors import UsageError
-from xframe.files import check_output, framework_writes, opened_weights, partial_ending, reader
+from xframe.files import check_output, framework_reads, framework_writes, opened_weights, partial_ending, reader
 from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.stopwatch import Progress, Stopwatch, silent
@@ -23,7 +23,7 @@ from xframe.stopwatch import Progress, Stopwatch, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertOptions:
-    """How a conversion is done. ``dtype`` converts floating-point tensors on purpose; ``set`` gives the table's options.
+    """How a conversion is done. ``dtype`` converts floating-point tensors on purpose; ``set`` gives table options.
 
     ``selection`` says which of the file's tensors are meant, ``budget`` what the file may make us unpack. ``digests``
     asks for every tensor's, in the same pass. ``shard_size`` cuts the output into shards of at most so many bytes,
@@ -87,8 +87,8 @@ def convert(
     target: str,
     weights: Path,
     out: Path,
-    options: ConvertOptions | None = None,
     *,
+    options: ConvertOptions | None = None,
     progress: Progress = silent,
 ) -> ConvertResult:
     """Write ``weights`` of the implementation ``source`` as ``out`` for ``target``; the table alone decides.
@@ -120,7 +120,7 @@ class _Conversion:
 
     @property
     def needs_keras(self) -> bool:
-        return framework_writes(self.weights, self.ends[0]) or framework_writes(self.out, self.ends[1])
+        return framework_reads(self.weights, self.ends[0]) or framework_writes(self.out, self.ends[1])
 
     def alone(self) -> ConvertResult:
         """Read, plan, write: numpy does all of it."""
@@ -140,7 +140,7 @@ class _Conversion:
         dtype = self.options.dtype or "float32"
         with Pool() as pool:
             checkpoint = self._opened()
-            if framework_writes(self.weights, here):
+            if framework_reads(self.weights, here):
                 checkpoint = through_model(checkpoint, Side(pool, self.table, here, "source", dtype))
             plan = self._plan(checkpoint)
             with self.watch("write", "writing"):

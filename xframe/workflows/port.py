@@ -16,9 +16,10 @@ from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.selection import EVERYTHING, Selection
 from xframe.dtypes import check_float
 from xframe.errors import UsageError
-from xframe.files import check_output, framework_writes, opened_weights, partial_ending, reader
+from xframe.files import check_output, framework_reads, framework_writes, opened_weights, partial_ending, reader
 from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
+from xframe.proving.certificate import write_certificate
 from xframe.proving.comparison import Tolerance
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import Check, Runs, load_exact, load_source, load_target, prove
@@ -126,7 +127,17 @@ class _Port:
             result = replace(self._result(plan, checkpoint, proof, versions), digests=digests)
             if result.out is not None:
                 stage.publish()
+        if result.out is not None and proof is not None:
+            result = replace(result, certificate=self._certify(result, result.out, probe))
         return replace(result, seconds=self.watch.finish())
+
+    def _certify(self, result: PortResult, out: Path, probe: Array) -> Path:
+        said = {
+            "input": None if self.options.input is None else str(self.options.input),
+            "seed": self.options.seed,
+            "shape": list(probe.shape),
+        }
+        return write_certificate(result, out, self.options.tolerance, said)
 
     def _probe(self) -> Array:
         if self.options.input is not None:
@@ -143,7 +154,7 @@ class _Port:
     def _weights(self, parsed: Checkpoint | None) -> Checkpoint:
         if parsed is None:
             return at_random(self.source, self.options.seed, self.pool)
-        return through_model(parsed, self.source) if framework_writes(parsed.path, self.ends[0]) else parsed
+        return through_model(parsed, self.source) if framework_reads(parsed.path, self.ends[0]) else parsed
 
     def _plan(self, checkpoint: Checkpoint, wanted: Mapping[str, TensorSpec], dtype: str | None) -> PortPlan:
         held = {name: tensor.spec for name, tensor in checkpoint.tensors.items()}

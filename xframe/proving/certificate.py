@@ -1,0 +1,105 @@
+"""What a port leaves beside its file: which tensors are in it, and what was proven of them, how, and with what."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xframe._version import __version__
+from xframe.checkpoints import staged
+from xframe.digests import digest_of_file
+from xframe.errors import CheckpointError
+from xframe.proving.comparison import Tolerance
+from xframe.proving.verdict import PortResult
+from xframe.tensors import STORAGE, TensorSpec
+
+ENDING = ".xframe.json"
+_VERSION = 1
+_LARGEST = 2**28  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What ``verify`` needs of a certificate: the tensors of the file, each with its digest, and the verdict."""
+
+    path: Path
+    model: str
+    source: str
+    target: str
+    verdict: str
+    tensors: Mapping[str, tuple[TensorSpec, str]]
+
+
+def certificate_path(out: Path) -> Path:
+    """``resnet18.pth`` has its certificate in ``resnet18.pth.xframe.json``."""
+    return out.with_name(f"{out.name}{ENDING}")
+
+
+def write_certificate(result: PortResult, out: Path, tolerance: Tolerance, probe: Mapping[str, Any]) -> Path:
+    """Writes the certificate of a port whose file is ``out``; returns where it stands.
+
+    ``probe`` says what both sides were run on: the file or the seed, and the shape.
+    """
+    said, plan = result.to_json(), result.plan
+    tensors = {
+        step.target.name: {
+            "dtype": step.target.dtype,
+            "shape": list(step.target.shape),
+            "digest": result.digests[step.target.name],
+        }
+        for step in plan.steps
+    }
+    content = {
+        "certificate": _VERSION,
+        "xframe": __version__,
+        **{key: said[key] for key in ("model", "source", "target", "verdict")},
+        "table": {"file": plan.table.file.name, "digest": digest_of_file(plan.table.file)},
+        "options": dict(plan.table.options),
+        "weights": result.weights,
+        "file": {"name": out.name, "bytes": out.stat().st_size},
+        "probe": dict(probe),
+        "tolerance": {"atol": tolerance.atol, "rtol": tolerance.rtol},
+        **{
+            key: said[key] for key in ("float64", "float32", "onnx", "fold_rounding", "conversion", "notes", "versions")
+        },
+        **{key: said["tensors"][key] for key in ("filled", "dropped", "nonfinite", "unproven")},
+        "tensors": tensors,
+    }
+    path = certificate_path(out)
+    with staged(path) as stage:
+        stage.path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        stage.publish()
+    return path
+
+
+def read_certificate(path: Path) -> Certificate:
+    """The certificate at ``path``. Raises CheckpointError for a file that is none."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise _no_certificate(path, "a file of over 256 MB")
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise _no_certificate(path, str(error)) from None
+    match said:
+        case {
+            "certificate": 1, "model": str(model), "source": str(source), "target": str(target),
+            "verdict": str(verdict), "tensors": dict(tensors),
+        }:  # fmt: skip
+            found = {name: _tensor(path, name, entry) for name, entry in tensors.items()}
+            return Certificate(path=path, model=model, source=source, target=target, verdict=verdict, tensors=found)
+    raise _no_certificate(path, "another JSON file, or a certificate of a newer xframe")
+
+
+def _tensor(path: Path, name: str, entry: object) -> tuple[TensorSpec, str]:
+    match entry:
+        case {"dtype": str(dtype), "shape": [*lengths], "digest": str(digest)} if dtype in STORAGE:
+            if all(type(length) is int and length >= 0 for length in lengths):
+                return TensorSpec(name, tuple(lengths), dtype), digest
+    raise _no_certificate(path, f"no dtype, shape and digest for {name!a}")
+
+
+def _no_certificate(path: Path, found: str) -> CheckpointError:
+    return CheckpointError(f"{path}: expected a certificate that a port wrote; found {found}. Try: FILE{ENDING}.")
