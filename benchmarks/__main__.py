@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--runs N] [--json FILE] [--plot FILE.svg]`: every ratio that the README quotes, measured now."""
+"""`python -m benchmarks [--runs N] [--json FILE] [--plot FILE.svg]`: the ratios that the README quotes."""
 
 from __future__ import annotations
 

@@ -119,6 +119,5 @@ def round_trip(case: Case, folder: Path) -> None:
         (folder / name).unlink()
     if not same:
         sys.exit(f"{case.source.name}: the way there and back changed a digest")
-    print(
-        f"{case.megabytes:.0f} MB: .safetensors -> .pdparams -> .pth -> .safetensors: the same {len(digests[0])} digests"
-    )
+    way_back = ".safetensors -> .pdparams -> .pth -> .safetensors"
+    print(f"{case.megabytes:.0f} MB: {way_back}: the same {len(digests[0])} digests")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import atheris
+
+_LONGEST = 2.0  # seconds of the processor for one input: a busy machine is no finding
 
 
 def main(arguments: list[str]) -> None:
@@ -20,7 +23,9 @@ def main(arguments: list[str]) -> None:
     warnings.simplefilter("error")
 
     def once(data: bytes) -> None:
+        start = time.process_time()
         target.holds(folder, data)
+        assert time.process_time() - start < _LONGEST, "too long for so short a file"
 
     def mutated(data: bytes, most: int, seed: int) -> bytes:
         return MUTATORS[target.mutator](data, most, random.Random(seed), atheris.Mutate)  # noqa: S311 - no secret

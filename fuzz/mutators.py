@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
+
 from xframe.checkpoints.tensorflow.crc32c import crc32c, masked
 
 Mutate = Callable[[bytes, int], bytes]  # libFuzzer's own: bytes and the most that it may give back
@@ -60,7 +62,7 @@ def in_blocks(data: bytes, most: int, dice: random.Random, mutate: Mutate) -> by
     start, end = dice.choice(list(pairwise(starts)))
     block = mutate(data[start : end - 4], end - 4 - start)
     block += data[start + len(block) : end - 4]
-    return data[:start] + block + masked(crc32c(block)).to_bytes(4, "little") + data[end:]
+    return data[:start] + block + masked(crc32c(np.frombuffer(block, np.uint8))).to_bytes(4, "little") + data[end:]
 
 
 def _blocks(data: bytes) -> list[int]:

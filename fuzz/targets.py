@@ -69,6 +69,8 @@ def reader(name: str) -> Run:
     """The registered reader of that name, whatever the content looks like."""
 
     def run(path: Path, data: bytes) -> None:
+        if not data:
+            raise CheckpointError("an empty file, which no reader is given")
         (found,) = (form for form in registry.READERS if form.name == name)
         _by(found.read)(path, data)
 

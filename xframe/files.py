@@ -12,10 +12,16 @@ from xframe.mapping import Implementation, Table
 from xframe.planning import Values
 
 KERAS_ONLY = (".weights.h5", ".keras")  # which variable is which, only a built Keras model knows
+KERAS_WRITES = (*KERAS_ONLY, ".index")  # TensorFlow's bundle: of state-dict names, so anyone can read it
 
 
 def framework_writes(path: Path, implementation: Implementation) -> bool:
-    """Whether only the implementation's framework itself can read and write a file of this name."""
+    """Whether only the implementation's framework itself can write a file of this name."""
+    return implementation.framework.name == "keras" and path.name.endswith(KERAS_WRITES)
+
+
+def framework_reads(path: Path, implementation: Implementation) -> bool:
+    """Whether only the implementation's framework itself knows which tensor of a file of this name is which."""
     return implementation.framework.name == "keras" and path.name.endswith(KERAS_ONLY)
 
 
@@ -27,9 +33,9 @@ def framework_loads(path: Path, implementation: Implementation) -> bool:
 def check_output(path: Path, implementation: Implementation) -> None:
     """Raise UsageError for an extension that names no format, or one that another framework alone can write."""
     checkpoints.format_of(path)
-    if path.name.endswith(KERAS_ONLY) and not framework_writes(path, implementation):
+    if path.name.endswith(KERAS_WRITES) and not framework_writes(path, implementation):
         raise UsageError(
-            f"{path}: only Keras writes {' and '.join(KERAS_ONLY)}, and the target is {implementation.name}. "
+            f"{path}: only Keras writes {', '.join(KERAS_WRITES)}, and the target is {implementation.name}. "
             f"Try {', '.join(implementation.framework.extensions)}, .safetensors or .npz."
         )
 
@@ -43,7 +49,7 @@ def opened_weights(
     path: Path, table: Table, implementation: Implementation, selection: Selection, budget: Budget
 ) -> Checkpoint:
     """The source's file, with what ``selection`` says of it. Raises UsageError where Keras decides about names."""
-    if not framework_writes(path, implementation):
+    if not framework_reads(path, implementation):
         here = implementation.name
         expected = [entry.names[here].name for entry in table.entries if here in entry.names]
         return checkpoints.opened(path, selection, budget, expected)

@@ -19,6 +19,7 @@ SPEC = TensorSpec("x", (3,), "float32")
     [
         ("a.pth", "torch"), ("a.PT", "torch"), ("pytorch_model.bin", "torch"), ("a.pdparams", "paddle"),
         ("a.safetensors", "safetensors"), ("a.npz", "npz"), ("a.weights.h5", "weights.h5"), ("a.b.keras", "keras"),
+        ("model.index", "tensorflow"),
     ],
 )  # fmt: skip
 def test_format_by_extension(name, form):
@@ -31,7 +32,7 @@ def test_unknown_extension(name):
         checkpoints.format_of(name)
 
 
-@pytest.mark.parametrize("name", ["a.weights.h5", "a.keras"])
+@pytest.mark.parametrize("name", ["a.weights.h5", "a.keras", "a.index"])
 def test_keras_writes_its_own_files(tmp_path, name):
     with pytest.raises(UsageError, match="Keras itself writes"):
         checkpoints.write(tmp_path / name, None, outgoing([SPEC]))
@@ -153,3 +154,14 @@ def test_expanded_and_repeated_tensors_have_a_bound(tmp_path):
     assert len(checkpoints.read(tmp_path / "few").tensors) == 15
     (tmp_path / "many").write_bytes(pickle.dumps({f"{index}": array for index in range(40)}, protocol=4))
     assert "16 times" in refused(tmp_path / "many")
+
+
+@pytest.mark.parametrize("change", [lambda path: path.unlink(), lambda path: path.write_bytes(b"short")])
+@pytest.mark.parametrize("extension", [".pdparams", ".safetensors", ".npz", ".pth"])
+def test_a_file_that_changes_after_it_was_read(tmp_path, extension, change):
+    path = tmp_path / f"a{extension}"
+    checkpoints.write(path, None, outgoing([SPEC]))
+    tensor = checkpoints.read(path).tensors[SPEC.name]
+    change(path)
+    with pytest.raises(CheckpointError, match=r"a\."):
+        tensor.array()

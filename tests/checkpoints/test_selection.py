@@ -1,6 +1,7 @@
 """Which tensors of a file are meant: branches, prefixes, lost dtypes, and what a file holds besides."""
 
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -136,6 +137,18 @@ def test_a_branch_with_a_prefix_is_offered_with_both_options(save):
     assert list(found.tensors) == list(EXPECTED)
 
 
+def test_several_state_dicts_inside_the_only_branch_are_refused_too(save):
+    text = refused(save({"model": {"student": net("module."), "teacher": net("module.")}, "epoch": 3}))
+    assert "Try: --select model.student --strip-prefix 'module.' or" in text
+
+
+def test_many_branches_take_no_longer_than_a_few(save):
+    path = save({f"part{index}": {"x": np.ones(1)} for index in range(5000)})
+    started = time.process_time()
+    assert "part7 (1 tensor), 4992 more." in refused(path)
+    assert time.process_time() - started < 10
+
+
 def test_branches_of_another_model_are_listed_too(save):
     text = refused(save({"encoder": {"x": np.ones(1)}, "decoder": {"y": np.ones(1)}}))
     assert "expected weights such as fc.bias; found no such name, but branches: encoder (1 tensor), decoder" in text
@@ -175,6 +188,13 @@ def test_strip_prefix_takes_it_from_every_name(save):
 def test_strip_prefix_works_inside_the_only_state_dict(save):
     path = save({"state_dict": net("module."), "epoch": 3})
     assert list(opened(path, Selection(strip_prefix="module."), expected=EXPECTED).tensors) == list(EXPECTED)
+
+
+def test_a_prefix_may_be_a_branch_too(save):
+    path = save({"state_dict": {"module": net()}, "epoch": 3})
+    found = opened(path, Selection(strip_prefix="module."), expected=EXPECTED)
+    assert list(found.tensors) == list(EXPECTED)
+    assert found.notes[0] == "took 'state_dict', the only state dict in the file"
 
 
 def test_a_prefix_that_one_name_lacks_is_refused(save):

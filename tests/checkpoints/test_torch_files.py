@@ -6,6 +6,7 @@ from conftest import told
 
 from xframe import checkpoints
 from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.model import Glance
 from xframe.checkpoints.torch.legacy import TorchLegacy
 from xframe.errors import CheckpointError, UnsafeCheckpoint
 
@@ -29,6 +30,8 @@ def test_file_is_read_as_torch_wrote_it(torch_files, folder, name):
 @pytest.mark.parametrize("protocol", [4, 5])
 def test_legacy_file_in_frames(torch_files, protocol):
     path = torch_files.theirs / "legacy" / f"views{protocol}.framed"
+    content = path.read_bytes()
+    assert TorchLegacy().matches(Glance(content[:4096], content[-64:], len(content)))
     assert told(TorchLegacy().read(path, Budget())) == torch_files.said(path)
 
 

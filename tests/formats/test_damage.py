@@ -6,10 +6,13 @@ import random
 import zipfile
 
 import h5py
+import inference_models
 import legacy_torch
 import numpy as np
+import onnx_models
 import pytest
 import tensor_bundles
+import wire
 
 from xframe import checkpoints
 from xframe.checkpoints import Outgoing
@@ -69,6 +72,39 @@ def tensorflow(path):
     index.rename(path)
 
 
+def inference(path):
+    """Records are what is damaged; a program lies beside them under every name that they get."""
+    for name in (path.name, "cut", "flipped", "overwritten"):
+        (path.parent / f"{name}.pdmodel").write_bytes(program_desc())
+    path.write_bytes(records())
+
+
+def inference_program(content):
+    """A program is what is damaged; the weights lie beside it under every name that it gets."""
+
+    def make(path):
+        for name in (path.name, "cut", "flipped", "overwritten"):
+            (path.parent / f"{name}.pdiparams").write_bytes(records())
+        path.write_bytes(content)
+
+    return make
+
+
+def records():
+    return inference_models.record() + inference_models.record(bytes(6), inference_models.desc(20, (2, 3)))
+
+
+def program_desc():
+    """One field: protobuf cannot tell that a file is cut off between two."""
+    second = inference_models.variable("b", inference_models.desc(20, (2, 3)))
+    return inference_models.block(inference_models.variable(), second)
+
+
+def onnx(path):
+    typed = onnx_models.tensor(wire.packed(7, [1, -1, 2**40]), name="b", kind=onnx_models.INT64, dims=(3,))
+    path.write_bytes(onnx_models.model(onnx_models.tensor(onnx_models.raw()), typed))
+
+
 MAKERS = {
     "torch": written("torch"),
     "paddle": written("paddle"),
@@ -82,6 +118,12 @@ MAKERS = {
     "legacy": lambda path: path.write_bytes(legacy_torch.legacy()),
     "sharded": sharded,
     "tensorflow": tensorflow,
+    "inference": inference,
+    "program": inference_program(program_desc()),
+    "pir": inference_program(
+        inference_models.pir(inference_models.parameter(), inference_models.parameter("b", (2, 3), "0.t_ui8"))
+    ),
+    "onnx": onnx,
     "hdf5": hdf5,
     "keras": keras,
 }

@@ -18,7 +18,7 @@ from xframe import checkpoints
         array(shape=b"]"), array(shape=b"K\x02"), array(kind=dtype("O8", "|")), array(kind=dtype("f4", ">")),
         array(kind=dtype("V8", "|")), array(kind=dtype("M8")), array(kind=dtype("f16")), array(kind=dtype("U2")),
         array(kind=dtype("x")), array(kind=dtype("")), array(kind=b"K\x01"), array(kind=dtype("f4", "=")),
-        array(data=b"N"),
+        array(data=b"N"), array(data=b"C\x09" + bytes(9)), array(data=b"C\x07" + bytes(7)),
         array(data=b"]"), array(data=b"K\x08"), array(data=text("\u20ac" * 8)), array(fortran=b"K\x01"),
         call("numpy.core.multiarray", "_reconstruct", b"cnumpy\nndarray\n", b"K\x00\x85", b"C\x02bb"),
         call("numpy.core.multiarray", "_reconstruct", b"cnumpy\ndtype\n", b"K\x00\x85", b"C\x01b"),
@@ -69,6 +69,22 @@ def test_an_array_that_is_never_built_is_no_tensor(tmp_path):
     read = checkpoints.read(path)
     assert read.tensors == {}
     assert "<EmptyArray>" in read.metadata.values()
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_an_array_under_two_names(tmp_path, protocol):
+    """It is in the memo before BUILD gives it its values."""
+    value = np.arange(3.0)
+    (tmp_path / "a.pdparams").write_bytes(pickle.dumps({"a": value, "b": value}, protocol))
+    tensors = checkpoints.read(tmp_path / "a.pdparams").tensors
+    assert np.array_equal(tensors["a"].array(), value)
+    assert np.array_equal(tensors["b"].array(), value)
+
+
+def test_an_array_in_fortran_order(tmp_path):
+    value = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    (tmp_path / "a.pdparams").write_bytes(pickle.dumps({"a": value}, 4))
+    assert np.array_equal(checkpoints.read(tmp_path / "a.pdparams").tensors["a"].array(), value)
 
 
 def test_big_endian_arrays_are_refused_as_such(tmp_path):

@@ -1,38 +1,14 @@
 """HDF5 files that point outside themselves, or at nothing."""
 
 import io
-import sys
 import zipfile
 
 import h5py
 import numpy as np
 import pytest
+from hdf5_files import names, refuse, soft, weights
 
 from xframe import checkpoints
-from xframe.checkpoints.keras.child import variables
-from xframe.checkpoints.keras.hdf5 import Window
-from xframe.errors import CheckpointError
-
-VARS = "layers/dense/vars"
-
-
-def names(path):
-    """Parsed in this process, which is quicker; the last tests go through the process that ``read`` starts."""
-    return list(variables(Window(path, 0, path.stat().st_size))[1])
-
-
-def refuse(path, match=None, parse=names):
-    with pytest.raises(CheckpointError, match=match) as raised:
-        parse(path)
-    assert str(path) in str(raised.value)
-
-
-def weights(path, build):
-    with h5py.File(path, "w") as file:
-        group = file.create_group(VARS)
-        group.attrs["name"] = "fc"
-        build(file, group)
-    return path
 
 
 def test_the_builders_build_what_is_read(tmp_path):
@@ -42,11 +18,6 @@ def test_the_builders_build_what_is_read(tmp_path):
 
 def external(_, group):
     group["0"] = h5py.ExternalLink("other.h5", "/x")
-
-
-def soft(file, group):
-    file["real"] = np.ones(2)
-    group["0"] = h5py.SoftLink("/real")
 
 
 def soft_in_the_middle(file, _):
@@ -176,7 +147,59 @@ def test_legacy_names_in_chunks(tmp_path):
         for layer in ("d", "e"):
             file[f"{layer}/{layer}/kernel:0"] = np.ones(2)
             file[layer].attrs["weight_names"] = [f"{layer}/kernel:0"]
-    assert names(tmp_path / "a.h5") == ["d/kernel:0", "e/kernel:0"]
+    assert names(tmp_path / "a.h5") == ["d/kernel", "e/kernel"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "match"),
+    [
+        (["x", "x"], "listed once; found x again"), (["deep"], "expected a dataset; found a group"),
+        (["soft/x"], "SoftLink, not followed"), (["deep/outside"], "ExternalLink, not followed"),
+        ("x/", "no link"), ([3, 4], "names of text"), ([b"\xff"], "damaged one .*utf-8"), (["x/y"], "damaged one"),
+    ],
+)  # fmt: skip
+def test_legacy_lists_of_something_else(tmp_path, listed, match):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["layer_names"] = ["d"]
+        file["d/x"], file["d/deep/y"] = np.ones(2), np.ones(2)
+        file["d/soft"], file["d/deep/outside"] = h5py.SoftLink("/d"), h5py.ExternalLink("other.h5", "/x")
+        file["d"].attrs["weight_names"] = listed
+    refuse(tmp_path / "a.h5", match)
+
+
+def test_legacy_names_that_are_one_without_their_suffix_keep_their_paths(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["layer_names"] = ["d", "optimizer"]
+        file["d/x"], file["d/x:0"] = np.ones(2), np.ones(2)
+        file["d"].attrs["weight_names"] = ["x", "x:0"]
+        file.create_group("optimizer").attrs["weight_names"] = []
+    assert names(tmp_path / "a.h5") == ["d/x", "d/x:0"]
+
+
+def test_the_config_and_the_optimizer_of_a_legacy_file_are_left_alone(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.attrs["model_config"] = '{"class_name": "Lambda", "config": {"function": "gadget"}}'
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = [b"d"]
+        group["d/d/kernel:0"] = np.arange(3.0)
+        group["d"].attrs["weight_names"] = [b"d/kernel:0"]
+        file["optimizer_weights/adam/m:0"] = np.ones(2)
+        file["optimizer_weights"].attrs["weight_names"] = [b"adam/m:0"]
+    found = checkpoints.read(tmp_path / "a.h5")
+    assert {name: tensor.array().tolist() for name, tensor in found.tensors.items()} == {"d/kernel": [0.0, 1.0, 2.0]}
+    assert "left out: 1 variables of the optimizer" in found.notes
+
+
+def half(_, group):
+    for name, options in (("0", {}), ("1", {"chunks": (2,), "compression": "gzip"})):
+        data = group.create_dataset(name, data=np.arange(3, dtype="<u2").view("V2"), **options)
+        data.attrs["dtype"] = "bfloat16"
+
+
+def test_bfloat16_is_two_opaque_bytes_that_say_so(tmp_path):
+    found = checkpoints.read(weights(tmp_path / "a.weights.h5", half)).tensors.values()
+    assert [tensor.spec.dtype for tensor in found] == ["bfloat16", "bfloat16"]
+    assert [tensor.array().tolist() for tensor in found] == [[0, 1, 2], [0, 1, 2]]
 
 
 def archive(path, content, **options):
@@ -209,21 +232,3 @@ def test_a_user_block_is_refused(tmp_path):
     (tmp_path / "a.h5").write_bytes(buffer.getvalue())
     refuse(tmp_path / "a.h5", "unknown content", checkpoints.read)
     refuse(tmp_path / "a.h5", "user block")  # as it may start inside an archive
-
-
-def test_a_refusal_comes_back_from_the_process_as_it_is(tmp_path):
-    refuse(weights(tmp_path / "a.h5", soft), "SoftLink, not followed", checkpoints.read)
-
-
-@pytest.mark.parametrize(
-    "code", ["import time; time.sleep(60)", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"]
-)
-def test_a_library_that_hangs_or_crashes_is_no_hang_and_no_crash_of_ours(tmp_path, monkeypatch, code):
-    """libhdf5 loops without end on some damaged heaps; an interpreter that sleeps, or dies, stands in for it."""
-    path = weights(tmp_path / "a.h5", lambda _, group: group.create_dataset("0", data=np.ones(3)))
-    interpreter = tmp_path / "python"
-    interpreter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{code}"\n')
-    interpreter.chmod(0o755)
-    monkeypatch.setattr("xframe.checkpoints.keras.process.LONGEST", 1.0)
-    monkeypatch.setattr("sys.executable", str(interpreter))
-    refuse(path, "HDF5's library", checkpoints.read)

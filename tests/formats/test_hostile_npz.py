@@ -84,6 +84,17 @@ def test_a_deflated_bomb_is_refused_before_it_is_unpacked(tmp_path):
         checkpoints.read(path, Budget(2**30))
 
 
+def test_a_member_before_the_file(tmp_path):
+    """zipfile takes a directory that is not where it says as junk before the archive, and moves every header."""
+    path = npz(tmp_path / "a.npz", npy(header(), bytes(8)))
+    data = bytearray(path.read_bytes())
+    place = struct.unpack_from("<I", data, len(data) - 6)[0]
+    struct.pack_into("<I", data, len(data) - 6, place + 5)
+    path.write_bytes(data)
+    with pytest.raises(CheckpointError, match="a header before the directory"):
+        checkpoints.read(path)
+
+
 def test_damaged_deflated_data(tmp_path):
     path = npz(tmp_path / "a.npz", npy(header(), b"abcdefgh"), compression=zipfile.ZIP_DEFLATED)
     data = bytearray(path.read_bytes())

@@ -9,7 +9,9 @@ import pytest
 from hostile import MARKER, NAMED, array, call, refuse, short, state_dict, text
 
 from xframe import checkpoints
+from xframe.checkpoints.paddle.params import RULES
 from xframe.checkpoints.pickles.cursor import Cursor
+from xframe.checkpoints.pickles.symbolic import interpret
 from xframe.errors import CheckpointError, UnsafeCheckpoint
 
 TOUCH = text(f"touch {MARKER}")
@@ -160,7 +162,10 @@ def test_opcodes_that_no_state_dict_needs(tmp_path, opcode, name):
         b"\x80\x04c\n\n.", b"\x80\x04c\xc3\xa9\nx\n.", b"\x80\x04c" + b"a" * 300 + b"\nb\n.", b"\x80\x04}.junk",
         b"\x80\x04}..",
         b"\x80\x04X\x02\x00\x00\x00\xff\xff.", b"\x80\x04X\x03\x00\x00\x00\xed\xa0\x80.",
-        b"\x80\x04\x8a\xff" + b"\x01" * 255 + b".",
+        b"\x80\x04\x8a\xff" + b"\x01" * 255 + b".", b"\x80\x04(}.", b"\x80\x04}(q\x00u.", b"\x80\x04])R.",
+        b"\x80\x04}" + NAMED + b"N(\x85t\x86s.", b"\x80\x04]\x8c\x01x\x93.", b"\x80\x04\x8c\x01x]\x93.",
+        b"\x80\x04}K\x01a.", b"\x80\x04}" + NAMED + b"ccollections\nOrderedDict\n]Rs.",
+        b"\x80\x04})]s.",
     ],
 )  # fmt: skip
 def test_malformed(tmp_path, content):
@@ -176,6 +181,13 @@ def test_lengths_beyond_the_file(tmp_path, width):
     refuse(tmp_path, state_dict(b"\x8d" + b"\xff" * 8))
 
 
+@pytest.mark.parametrize("version", [0, 1, 6, 255])
+def test_protocols(version):
+    content = bytes([0x80, version]) + b"}."
+    with pytest.raises(CheckpointError, match=f"protocol {version}"):
+        interpret(io.BytesIO(content), len(content), RULES, "a.pdparams")
+
+
 def test_frames(tmp_path):
     body = b"}" + NAMED + array() + b"s."
     frame = b"\x95" + struct.pack("<Q", len(body))
@@ -185,6 +197,8 @@ def test_frames(tmp_path):
     for length in (len(body) + 1, 2**63, 2**64 - 1, 3):
         refuse(tmp_path, b"\x80\x04\x95" + struct.pack("<Q", length) + body)
     refuse(tmp_path, b"\x80\x04" + frame + frame + body)
+    cut = b"}" + NAMED + b"K"  # its argument lies beyond the frame
+    assert "frame is cut off" in refuse(tmp_path, b"\x80\x04\x95" + struct.pack("<Q", len(cut)) + cut + b"\x01s.")
     nested = b"\x95" + struct.pack("<Q", len(body) + 9) + frame + body
     assert "frame inside a frame" in refuse(tmp_path, b"\x80\x04" + nested)
 
@@ -240,7 +254,7 @@ def test_long_names_are_not_multiplied(tmp_path):
 
 def test_the_number_of_opcodes_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("xframe.checkpoints.pickles.symbolic.MOST_OPCODES", 1000)
-    assert "opcodes" in refuse(tmp_path, b"\x80\x04" + b"]" * 1000 + b".")
+    assert "at most 1000 opcodes" in refuse(tmp_path, b"\x80\x04" + b"]" * 1000 + b".")
 
 
 def test_names_that_come_twice(tmp_path):

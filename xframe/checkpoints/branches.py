@@ -13,6 +13,7 @@ from xframe.checkpoints.prefixes import is_optimizer_state
 from xframe.checkpoints.refusals import shown
 
 MOST_TRIED = 64  # each takes a look at every name
+_MOST_TOLD = 8
 
 
 def names_in(checkpoint: Checkpoint, branch: str) -> list[str]:
@@ -59,15 +60,22 @@ def told_branches(checkpoint: Checkpoint) -> list[str]:
     """For a message: the branches, each with its number of tensors, fewest dots first; none inside an optimizer's."""
     told: list[str] = []
     optimizers: set[str] = set()
-    for branch in by_depth(checkpoint.branches)[:MOST_TRIED]:
-        if optimizers.isdisjoint(_around(branch, checkpoint.branches)):
-            found = _is_optimizer_branch(checkpoint, branch)
-            optimizers.update({branch} if found else ())
-            kind = ", an optimizer's state" if found else ""
-            held = checkpoint.branches[branch]
-            count = "1 tensor" if held == 1 else f"{held} tensors"
-            told.append(f"{shown(branch)} ({count}{kind})")
-    return told
+    untold = 0
+    for index, branch in enumerate(by_depth(checkpoint.branches)):
+        if not optimizers.isdisjoint(_around(branch, checkpoint.branches)):
+            continue
+        if index < MOST_TRIED and _is_optimizer_branch(checkpoint, branch):
+            optimizers.add(branch)
+        if len(told) < _MOST_TOLD:
+            told.append(_told(checkpoint.branches[branch], branch, optimizers))
+        else:
+            untold += 1
+    return [*told, f"{untold} more"] if untold else told
+
+
+def _told(count: int, branch: str, optimizers: set[str]) -> str:
+    kind = ", an optimizer's state" if branch in optimizers else ""
+    return f"{shown(branch)} ({count} tensor{'' if count == 1 else 's'}{kind})"
 
 
 def crosses_a_branch(checkpoint: Checkpoint, branch: str, prefix: str) -> bool:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.refusals import shown
+from xframe.checkpoints.refusals import refusal, shown
 from xframe.errors import CheckpointError, OutputError
 from xframe.strips import strips
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
@@ -38,9 +40,18 @@ class StoredTensor:
         if self.check is not None:
             self.check()
         if self.extent is not None:
-            return self.extent.map()
+            return self._mapped(self.extent)
         assert self.unpack is not None
         return self.unpack()
+
+    def _mapped(self, extent: Extent) -> Array:
+        try:
+            return extent.map()
+        except (OSError, ValueError) as error:  # it was there, and as large as it said, when it was read
+            raise refusal(
+                f"{extent.path}: {shown(self.spec.name)}",
+                expected="the file as it was read", found=shown(error), attempt="again, with the file at rest",
+            ) from None  # fmt: skip
 
     def renamed(self, name: str) -> StoredTensor:
         return replace(self, spec=replace(self.spec, name=name))
@@ -48,7 +59,7 @@ class StoredTensor:
     def as_dtype(self, dtype: str) -> StoredTensor:
         """The same bits read as ``dtype``, which must be as wide."""
         if STORAGE[dtype].itemsize != STORAGE[self.spec.dtype].itemsize:
-            raise CheckpointError(f"{self.spec}: expected a dtype as wide; found {dtype}. Try: no other dtype.")
+            raise CheckpointError(f"{shown(self.spec)}: expected a dtype as wide; found {dtype}. Try: no other dtype.")
         unpack, storage = self.unpack, STORAGE[dtype]
         return replace(
             self,

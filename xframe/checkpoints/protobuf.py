@@ -18,8 +18,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LONGEST_VARINT = 10
 _LARGEST_FIELD = 2**29
 LONGEST_TEXT = 2**16
-# A field may take two bytes and costs a microsecond: their number bounds the time. A node of ONNX takes about 30.
-MOST_FIELDS = 10_000_000
+# A field may take two bytes and costs a few microseconds: their number bounds the time. A node of ONNX takes about 30.
+MOST_FIELDS = 4_000_000
 
 
 @dataclass(slots=True)
@@ -67,26 +67,50 @@ class Span:
 
         Raises CheckpointError where a field is cut off or is of a kind that no message has, or there are too many.
         """
-        position = self.start
-        while position < self.end:
+        for number, kind, first, last in self._walk(self.start, self.end):
+            if kind == _VARINT:
+                yield number, first
+            elif kind == _BYTES:
+                yield number, Span(self.data, first, last, self.place, self.steps)
+            else:
+                yield number, int.from_bytes(self.data[first:last], "little")
+
+    def parts(self, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        """Number, start and end of every long field of the message at ``start`` … ``end``: ``fields`` in a hurry."""
+        for number, kind, first, last in self._walk(start, end):
+            if kind == _BYTES:
+                yield number, first, last
+
+    def _walk(self, position: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+        """Number and wire type of every field, then its value and 0, or the start and the end of its bytes."""
+        data = self.data
+        while position < end:
             self._step()
-            tag, position = self.varint(position)
+            tag = data[position]
+            if tag < 0x80:
+                position += 1
+            else:
+                tag, position = self.varint(position, end)
             number, kind = tag >> 3, tag & 7
             if not 0 < number < _LARGEST_FIELD:
                 raise self.refuse("a field's number", f"{number}")
-            if kind == _VARINT:
-                value, position = self.varint(position)
-                yield number, value
-            elif kind == _BYTES:
-                length, position = self.varint(position)
-                yield number, self._part(position, length)
-                position += length
+            if kind in {_VARINT, _BYTES}:
+                if position < end and data[position] < 0x80:
+                    value = data[position]
+                    position += 1
+                else:
+                    value, position = self.varint(position, end)
+                if kind == _VARINT:
+                    yield number, kind, value, 0
+                    continue
             elif kind in {_FIXED32, _FIXED64}:
-                width = 4 if kind == _FIXED32 else 8
-                yield number, int.from_bytes(self._part(position, width).tobytes(), "little")
-                position += width
+                value = 4 if kind == _FIXED32 else 8
             else:
                 raise self.refuse("a field of a known wire type", f"wire type {kind}")
+            if value > end - position:
+                raise self.refuse(f"{value} more bytes", f"{end - position}: the message is cut off")
+            yield number, kind, position, position + value
+            position += value
 
     def message(self, wanted: Container[int]) -> Message:
         """The ``wanted`` fields of the message that lies here; all others are walked and left out."""
@@ -109,21 +133,17 @@ class Span:
             raise self.refuse(f"at most {MOST_FIELDS} fields in a file", "more")
         self.steps.left -= 1
 
-    def varint(self, position: int) -> tuple[int, int]:
+    def varint(self, position: int, end: int | None = None) -> tuple[int, int]:
         """The unsigned integer at ``position`` of the buffer, and the position after it."""
         value = 0
-        for index, byte in enumerate(self.data[position : min(position + _LONGEST_VARINT, self.end)]):
+        end = self.end if end is None else end
+        for index, byte in enumerate(self.data[position : min(position + _LONGEST_VARINT, end)]):
             value |= (byte & 0x7F) << (7 * index)
             if byte < 0x80:
                 if value >= 2**64:
                     break
                 return value, position + index + 1
         raise self.refuse("an integer of at most 64 bits", "one that is longer or cut off")
-
-    def _part(self, start: int, length: int) -> Span:
-        if length > self.end - start:
-            raise self.refuse(f"{length} more bytes", f"{max(0, self.end - start)}: the message is cut off")
-        return Span(self.data, start, start + length, self.place, self.steps)
 
 
 @dataclass(frozen=True, slots=True)

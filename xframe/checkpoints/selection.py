@@ -123,7 +123,7 @@ def _selected(checkpoint: Checkpoint, key: str) -> Checkpoint:
 
 
 def _no_branch(checkpoint: Checkpoint, key: str) -> CheckpointError:
-    found, attempt = _listed(checkpoint), "--select with one of these"
+    found, attempt = ", ".join(told_branches(checkpoint)), "--select with one of these"
     if not found:
         found, attempt = "no branches: its tensors lie side by side", "it without --select"
         if all(name.startswith(f"{key}.") for name in checkpoint.tensors):
@@ -150,7 +150,7 @@ def _several(checkpoint: Checkpoint, expected: frozenset[str]) -> CheckpointErro
     return refusal(
         checkpoint.path,
         expected=_such_as(expected),
-        found=f"no such name, but branches: {_listed(checkpoint)}",
+        found=f"no such name, but branches: {', '.join(told_branches(checkpoint))}",
         attempt=" or ".join(flags[:_MOST_NAMED]) or "--select with one of these, or xframe inspect",
     )
 
@@ -163,12 +163,6 @@ def _flags(checkpoint: Checkpoint, branch: str, expected: frozenset[str]) -> str
         return select
     prefix = prefix_too_many(names, expected)
     return f"{select} {strip_flag(prefix)}" if prefix and not crosses_a_branch(checkpoint, branch, prefix) else ""
-
-
-def _listed(checkpoint: Checkpoint) -> str:
-    told = told_branches(checkpoint)
-    more = [f"{len(told) - _MOST_NAMED} more"] if len(told) > _MOST_NAMED else []
-    return ", ".join(told[:_MOST_NAMED] + more)
 
 
 def _check_weights(checkpoint: Checkpoint, expected: frozenset[str]) -> None:

@@ -134,7 +134,7 @@ def convert(
         shard_size=None if max_shard_size is None else size("--max-shard-size", max_shard_size),
     )  # fmt: skip
     with progress_on_stderr(quiet=quiet or json_) as progress:
-        result = carry_out(model, source, target, weights, out, options, progress=progress)
+        result = carry_out(model, source, target, weights, out, options=options, progress=progress)
     if json_:
         print_json(result.to_json())
     elif not quiet:

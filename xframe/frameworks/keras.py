@@ -64,6 +64,8 @@ class Keras:
     def save_file(self, model: Any, path: Path) -> None:
         if path.suffix == ".keras":
             model.save(path)
+        elif path.suffix == ".index":
+            _save_bundle(model, path)
         else:
             model.save_weights(path)
 
@@ -89,6 +91,18 @@ class Keras:
         for variable, original in zip(twin.weights, model.weights, strict=True):
             variable.assign(keras.ops.cast(original, variable.dtype))
         return twin
+
+
+def _save_bundle(model: Any, path: Path) -> None:
+    """A TensorFlow checkpoint under the state dict's names, as ``tf.compat.v1.train.Saver`` writes one."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"only the tensorflow backend writes TensorFlow checkpoints, not {keras.backend.backend()}")
+    import tensorflow as tf  # noqa: PLC0415 - another backend need not have it
+
+    names = [variable.path for variable in model.weights]
+    tensors = [tf.convert_to_tensor(variable.value) for variable in model.weights]
+    prefix = str(path.with_suffix(""))
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
 
 
 def _to_array(variable: Any) -> tuple[Array, str]:

@@ -116,4 +116,3 @@ def _strips(step: Move | Filled, values: Values, account: Account) -> Iterator[A
         source = replace(source, dtype="float64")
     for strip in strips(step.rearrangement.view(array)):
         yield account.passed(strip, source, step.target.dtype)
-

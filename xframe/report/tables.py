@@ -93,7 +93,7 @@ def _sums(found: Inspection) -> Iterator[Text]:
         told = [f"{dtype} in {counted(count, 'tensor')}, {size(n)}" for dtype, (count, n) in found.dtypes.items()]
         yield Text(f"dtypes: {'; '.join(told)}")
     if found.branches:
-        yield Text(f"branches: {_clipped(found.branches)}")
+        yield Text(f"branches: {', '.join(found.branches)}")
     if found.nonfinite:
         yield Text(f"NaN or Inf: {_clipped([_printable(name) for name in found.nonfinite])}", "yellow")
 

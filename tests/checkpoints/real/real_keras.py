@@ -37,6 +37,11 @@ def build():
     return keras.Model(inputs, keras.layers.Dense(3, dtype="bfloat16", name="fc")(hidden))
 
 
+def save_legacy(model, name):
+    model.save(theirs / name)
+    tell(theirs, name, {variable.path: one(variable) for variable in model.weights})
+
+
 theirs = Path(sys.argv[1])
 model = build()
 model.compile("adam", "mse")
@@ -46,5 +51,17 @@ tell(theirs, "net.weights.h5", described(model))
 model.save(theirs / "net.keras")
 tell(theirs, "net.keras", described(model))
 legacy = keras.Sequential([keras.Input((4, 3)), keras.layers.LSTM(2, name="l"), keras.layers.Dense(2, name="d")])
-legacy.save(theirs / "legacy.h5")
-tell(theirs, "legacy.h5", {variable.path: one(variable) for variable in legacy.weights})
+save_legacy(legacy, "legacy.h5")
+inputs = keras.Input((8, 8, 3))
+hidden = keras.layers.BatchNormalization(name="bn")(keras.layers.Conv2D(4, 3, name="conv1")(inputs))
+inner = keras.Sequential([keras.layers.Conv2D(2, 3, name="deep")], name="inner")
+nested = keras.Model(inputs, keras.layers.Dense(3, name="fc")(keras.layers.Flatten()(inner(hidden))))
+nested.compile("adam", "mse")
+nested.optimizer.build(nested.trainable_variables)
+save_legacy(nested, "nested.h5")
+# More than 64,512 bytes of names: Keras splits both lists, that of the layers and that of one layer's weights.
+long = "n" * 600
+many = [keras.layers.Activation("relu", name=f"{long}{index}") for index in range(60)]
+heavy = keras.Sequential([keras.layers.Dense(1, name=f"{long}{index}") for index in range(60)], name="heavy")
+layers_of_long = [keras.layers.Dense(1, name=f"{long}x{index}") for index in range(60)]
+save_legacy(keras.Sequential([keras.Input((1,)), heavy, *layers_of_long, *many], name="long"), "long.h5")

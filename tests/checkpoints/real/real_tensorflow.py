@@ -1,4 +1,7 @@
-"""Run with a folder: writes TensorFlow's own checkpoints into it, by every writer it has, and what is in them."""
+"""Run with a folder: writes TensorFlow's own checkpoints into it, by every writer it has, and what is in them.
+
+Run with a folder and ``read``: says what is in the checkpoints that lie there.
+"""
 
 import sys
 from pathlib import Path
@@ -117,6 +120,12 @@ def by_module():
         tell(theirs, name, told_of)
 
 
+def load():
+    for path in theirs.glob("*.index"):
+        held = tf.train.load_checkpoint(str(path.with_suffix("")))
+        tell(theirs, path.name, {name: one(held.get_tensor(name)) for name in held.get_variable_to_shape_map()})
+
+
 theirs = Path(sys.argv[1])
-for write in (by_name, sharded, partitioned, by_saver, by_keras, by_module):
+for write in (load,) if sys.argv[2:] == ["read"] else (by_name, sharded, partitioned, by_saver, by_keras, by_module):
     write()

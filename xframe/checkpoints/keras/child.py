@@ -15,6 +15,7 @@ from xframe.checkpoints.refusals import refusal, shown
 
 _CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 _TOP = "top_level_model_weights"
+_OPTIMIZER = "optimizer_weights"
 _MOST_CHUNKS = 10_000
 
 
@@ -68,16 +69,18 @@ def _legacy(window: Window, root: Any) -> Iterator[tuple[str, Dataset]]:
     place = str(window.path)
     group = hdf5.child(place, root, "model_weights") if "model_weights" in root else root
     layers, seen = _names(place, group, "layer_names"), set[tuple[str, ...]]()
-    for layer in [*layers, _TOP] if _TOP in group else layers:
-        for weight in _names(place, hdf5.child(place, group, layer), "weight_names"):
-            node = hdf5.child(place, group, layer)
-            path = (layer, *weight.split("/"))
+    parents = [(group, layer, "") for layer in ([*layers, _TOP] if _TOP in group else layers)]
+    parents += [(root, _OPTIMIZER, "optimizer/")] if _OPTIMIZER in root else []
+    for parent, layer, prefix in parents:
+        held = hdf5.child(place, parent, layer)
+        for weight in _names(place, held, "weight_names"):
+            node, path = held, (layer, *weight.split("/"))
             if path in seen or len(seen) > hdf5.MOST_OBJECTS:
                 raise refusal(place, expected="every variable listed once", found=f"{shown(weight)} again")
             seen.add(path)
             for step in path[1:]:
                 node = hdf5.child(place, node, step)
-            yield weight.removesuffix(":0"), Dataset(path, hdf5.as_dataset(place, node, weight))
+            yield prefix + weight.removesuffix(":0"), Dataset(path, hdf5.as_dataset(place, node, weight))
 
 
 def _has_names(group: Any, attribute: str) -> bool:

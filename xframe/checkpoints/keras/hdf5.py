@@ -148,7 +148,7 @@ def _check_storage(place: str, spec: TensorSpec, dataset: Any, plist: Any) -> No
     plausible = held * _MOST_RATIO >= spec.nbytes or spec.nbytes <= _MOST_UNPACKED
     unpacks = plist.get_layout() == h5py.h5d.CHUNKED and plausible
     if spec.nbytes and not (held if unpacks else held >= dense_bytes(spec.shape, spec.dtype)):
-        raise refusal(place, expected=f"{spec.nbytes} bytes for {spec}", found=f"{held} in the file")
+        raise refusal(place, expected=f"{spec.nbytes} bytes for {shown(spec)}", found=f"{held} in the file")
 
 
 def _natural(name: str) -> tuple[bool, int, str]:

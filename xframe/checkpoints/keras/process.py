@@ -1,8 +1,8 @@
 """HDF5 files are parsed in a process of their own, because a damaged one can hang or crash HDF5's C library.
 
 The parent hands over a window of a file, a scratch folder and a budget. The child confines itself, then leaves
-``result.json`` there: names, dtypes, shapes and offsets of the tensors, or the words of the error that refuses the file.
-What does not lie in the file as it is follows one another in ``values``, which outlives its folder as a mapping.
+``result.json`` there: names, dtypes, shapes and offsets of the tensors, or the words of the error that refuses the
+file. What does not lie in the file as it is follows one another in ``values``, which outlives its folder as a mapping.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ LONGEST = 60.0  # seconds: a sound file of 10,000 variables takes three
 _RESULT, _VALUES = "result.json", "values"
 _ROOM = 2**28  # bytes for HDF5's own caches and for the result
 _MOST_FILES = 32
+_UNBOUNDED = 2**62
 
 Parse = Callable[[Window, Values], tuple[str, Mapping[str, StoredTensor]]]
 
@@ -79,7 +80,7 @@ def serve(parse: Parse, arguments: list[str]) -> None:
 
 
 def confine(limit: int) -> None:
-    """Rations this process: ``limit`` bytes of values in a file and mapped, as many to unpack them; no process, no core."""
+    """Rations this process: ``limit`` bytes of values in a file, as many to unpack them; no child, no core dump."""
     held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     for kind, most in (
         (resource.RLIMIT_AS, held + 2 * limit + _ROOM),
@@ -90,7 +91,7 @@ def confine(limit: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(kind)[1]
-        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        bound = min(most, _UNBOUNDED if hard == resource.RLIM_INFINITY else hard)
         resource.setrlimit(kind, (bound, bound))
 
 

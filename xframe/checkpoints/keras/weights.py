@@ -17,6 +17,7 @@ from xframe.checkpoints.model import Checkpoint, Glance
 from xframe.checkpoints.refusals import refusal
 
 _WEIGHTS = "model.weights.h5"
+_OPTIMIZER = ("optimizer/", "optimizer_weights/")
 
 
 class KerasWeights:
@@ -56,6 +57,6 @@ def _read(window: Window, name: str, budget: Budget) -> Checkpoint:
     from xframe.checkpoints.keras.process import parsed  # noqa: PLC0415 - 15 ms that other formats need not pay
 
     kind, tensors = parsed(window, budget)
-    kept = {label: tensor for label, tensor in tensors.items() if not label.startswith("optimizer/")}
+    kept = {label: tensor for label, tensor in tensors.items() if not label.startswith(_OPTIMIZER)}
     notes = (f"left out: {len(tensors) - len(kept)} variables of the optimizer",) if len(kept) < len(tensors) else ()
     return Checkpoint(path=window.path, format="h5" if kind == "legacy" else name, tensors=kept, notes=notes)

@@ -44,7 +44,7 @@ class Folder:
         length = _number(place, said.get("length", str(max(0, size - offset))))
         if length != spec.nbytes or offset + length > size:
             found = f"{length} from byte {offset} of {size} in {shown(location)}"
-            raise refusal(place, expected=f"{spec.nbytes} bytes for {spec}", found=found)
+            raise refusal(place, expected=f"{spec.nbytes} bytes for {shown(spec)}", found=found)
         extent = Extent.dense(self.path / location, offset, spec.shape, spec.dtype)
         return StoredTensor(spec=spec, extent=extent, check=self._check(place, location, said.get("checksum")))
 

@@ -22,7 +22,7 @@ from xframe.errors import CheckpointError
 _IR_VERSION, _PRODUCER, _PRODUCER_VERSION, _DOC, _GRAPH, _OPSET, _METADATA = 1, 2, 3, 6, 7, 8, 14
 _TRAINING, _FUNCTIONS = 20, 25
 _NODE, _INITIALIZER, _SPARSE = 1, 5, 15
-_ATTRIBUTE = 5
+_ATTRIBUTE, _FUNCTION_NODE = 5, 7
 _TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS = 5, 6, 10, 11
 _MOST_INITIALIZERS = 1_000_000
 _MOST_LISTED = 1000
@@ -102,11 +102,15 @@ class _Model:
         graph = said.part(_GRAPH)
         if graph is None:
             raise span.refuse("a graph", "none")
+        if not said.parts(_OPSET):
+            raise span.refuse("an opset, as every model has one", "none: the file is cut off")
         found.metadata = dict(_metadata(said))
         found.training = bool(said.parts(_TRAINING))
         found.walk(graph)
         for function in said.parts(_FUNCTIONS):
-            found.count(part for number, part in function.fields() if number == 7 and isinstance(part, Span))
+            for number, part in function.fields():
+                if number == _FUNCTION_NODE and isinstance(part, Span):
+                    found.count(part)
         return found
 
     def walk(self, graph: Span) -> None:
@@ -120,26 +124,24 @@ class _Model:
                 attempt = "export the model with dense weights"
                 raise refusal(part.place, expected="dense initialisers", found="a sparse one", attempt=attempt)
             elif number == _NODE:
-                self.count([part])
+                self.count(part)
             if len(self.initializers) > _MOST_INITIALIZERS:
                 raise graph.refuse(f"at most {_MOST_INITIALIZERS} initialisers", "more")
 
-    def count(self, nodes: Iterator[Span] | list[Span]) -> None:
-        """Counts the tensors in nodes and in the graphs that these hold, by an explicit stack."""
-        stack = [(_NODE, node) for node in nodes]
+    def count(self, node: Span) -> None:
+        """Counts the tensors in a node and in the graphs that it holds, by an explicit stack."""
+        stack = [(_NODE, node.start, node.end)]
         while stack:
-            kind, span = stack.pop()
-            for number, part in span.fields():
-                if not isinstance(part, Span):
-                    continue
+            kind, start, end = stack.pop()
+            for number, first, last in node.parts(start, end):
                 if kind == _NODE and number == _ATTRIBUTE:
-                    stack.append((_ATTRIBUTE, part))
+                    stack.append((_ATTRIBUTE, first, last))
                 elif kind == _ATTRIBUTE and number in {_TENSOR, _TENSORS}:
                     self.constants += 1
                 elif kind == _ATTRIBUTE and number in {_SUBGRAPH, _SUBGRAPHS}:
-                    stack.append((_GRAPH, part))
+                    stack.append((_GRAPH, first, last))
                 elif kind == _GRAPH and number == _NODE:
-                    stack.append((_NODE, part))
+                    stack.append((_NODE, first, last))
                 elif kind == _GRAPH and number in {_INITIALIZER, _SPARSE}:
                     self.nested += 1
 

@@ -65,10 +65,10 @@ def initializer(span: Span, path: Path, folder: Folder, budget: Budget) -> Store
     number, values = _values(message, spec, place)
     if number == _RAW or number in _IN_PLACE:
         if len(values) != spec.nbytes:
-            raise refusal(place, expected=f"{spec.nbytes} bytes for {spec}", found=f"{len(values)}")
+            raise refusal(place, expected=f"{spec.nbytes} bytes for {shown(spec)}", found=f"{len(values)}")
         return StoredTensor(spec=spec, extent=Extent.dense(path, values.start, spec.shape, spec.dtype))
     if not spec.numel <= len(values) <= _LONGEST_VARINT * spec.numel:
-        raise refusal(place, expected=f"{spec.numel} integers for {spec}", found=f"{len(values)} bytes")
+        raise refusal(place, expected=f"{spec.numel} integers for {shown(spec)}", found=f"{len(values)} bytes")
     budget.check(place, spec.nbytes)
     return StoredTensor(spec=spec, unpack=Varints(values, spec, place).array)
 
@@ -162,7 +162,7 @@ class Varints:
         return signed
 
     def _refuse(self, found: str) -> CheckpointError:
-        return refusal(self.place, expected=f"{self.spec.numel} integers for {self.spec}", found=found)
+        return refusal(self.place, expected=f"{self.spec.numel} integers for {shown(self.spec)}", found=found)
 
 
 def _decoded(block: Array, ends: Array) -> Array | None:

@@ -2,7 +2,8 @@
 
 uint16 in such a file is bfloat16, whoever wrote it. Paddle 3.3.1 lists a dtype uint16, but ``paddle.to_tensor`` and
 ``paddle.load`` make bfloat16 of every uint16 array, ``astype`` to uint16 gives bfloat16, no kernel fills a tensor of
-uint16, and ``paddle.save`` stores bfloat16 as uint16. float8 is stored as int8 and comes back as int8: its dtype is lost.
+uint16, and ``paddle.save`` stores bfloat16 as uint16. float8 is stored as int8 and comes back as such: its dtype is
+lost.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _NAME_TABLE = "StructuredToParameterName@@"
 _ALIGNMENT = 64
 # A pickle of protocol 2 or later says so first; one of protocol 0 that starts with a global is taken too, to be refused
 # by that global's name.
-_PICKLE = re.compile(rb"\x80[\x02-\x05](?!\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19)|c[\w.]+\n[\w.]+\n")
+_PICKLE = re.compile(rb"\x80[\x02-\x05](?!(?:\x95\r\0{7})?\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19)|c[\w.]+\n[\w.]+\n")
 # Paddle has no unsigned integers wider than 8 bits, reads uint16 as bfloat16, and writes float8 as int8.
 _UNWRITABLE = frozenset({"uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2"})
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.paddle.records import Described, described
-from xframe.checkpoints.protobuf import Message, Span
+from xframe.checkpoints.protobuf import Message, Span, mapped
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.checkpoints.shapes import is_shape
 from xframe.errors import CheckpointError
@@ -27,6 +27,7 @@ _EXPANSION_OF_JSON = 32
 # BlockDesc: idx 0, parent −1. The first block of every program starts so.
 _FIRST_BLOCK = re.compile(rb"\x0a(?:[\x80-\xff]{0,4}[\x00-\x7f])\x08\x00\x10\xff{9}\x01", re.DOTALL)
 _PIR = re.compile(rb'\s*\{\s*"base_code"\s*:\s*\{[^{}]{0,200}"magic"\s*:\s*"pir"')
+_HALF_A_LETTER = re.compile("[\ud800-\udfff]")  # JSON can say it, UTF-8 cannot
 _BLOCKS, _VARS = 1, 3
 _NAME, _TYPE, _PERSISTABLE = 1, 2, 3
 _KIND, _DENSE, _TENSOR = 1, 3, 1
@@ -58,12 +59,14 @@ def variables(path: Path, budget: Budget) -> Variables:
     """The parameters of the program at ``path``, by name, in ascending order of the names: the order of .pdiparams."""
     with path.open("rb") as file:
         size, head = path.stat().st_size, file.read(_HEAD)
-        pir = is_pir(head)
-        if not pir and not is_program_desc(head):
+        if is_pir(head):
+            budget.check(path, size * _EXPANSION_OF_JSON)
+            pairs = _of_pir(path, head + file.read(size))
+        elif is_program_desc(head):
+            pairs = _of_program_desc(Span.whole(mapped(path), str(path)))
+        else:
             raise refusal(path, expected="a program of Paddle's", found=f"content that starts with {head[:8].hex(' ')}")
-        budget.check(path, size * (_EXPANSION_OF_JSON if pir else 1))
-        data = head + file.read(size)
-    found = dict(_once(path, _of_pir(path, data) if pir else _of_program_desc(path, data)))
+    found = dict(_once(path, pairs))
     return {name: found[name] for name in sorted(found)}
 
 
@@ -71,15 +74,15 @@ def _once(path: Path, pairs: Iterator[tuple[str, Described]]) -> Iterator[tuple[
     """Every name once: variables of two blocks may share one, but then they are the same variable."""
     seen: dict[str, Described] = {}
     for name, said in pairs:
-        if not name or seen.setdefault(name, said) != said:
+        if not name or _HALF_A_LETTER.search(name) or seen.setdefault(name, said) != said:
             raise refusal(path, expected="every parameter once, with a name", found=shown(name) or "one without")
         if len(seen) > _MOST_VARIABLES:
             raise refusal(path, expected=f"at most {_MOST_VARIABLES} parameters", found="more")
         yield name, said
 
 
-def _of_program_desc(path: Path, data: bytes) -> Iterator[tuple[str, Described]]:
-    for number, block in Span.whole(memoryview(data), str(path)).fields():
+def _of_program_desc(program: Span) -> Iterator[tuple[str, Described]]:
+    for number, block in program.fields():
         if number == _BLOCKS and isinstance(block, Span):
             for part, variable in block.fields():
                 if part == _VARS and isinstance(variable, Span):

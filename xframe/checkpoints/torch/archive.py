@@ -85,9 +85,7 @@ class _Archive:
             found, attempt = "a TorchScript archive", "torch.jit.load it and torch.save its state_dict()"
             raise refusal(self.path, expected="a file saved by torch.save", found=found, attempt=attempt)
         if "data.pkl" not in self.members:
-            raise refusal(
-                self.path, expected="a file saved by torch.save", found="no data.pkl", attempt=SAVE_AGAIN
-            )
+            raise refusal(self.path, expected="a file saved by torch.save", found="no data.pkl", attempt=SAVE_AGAIN)
         budget.check(self.path, self.members["data.pkl"].size)
         return zips.content(self.path, self.members["data.pkl"], most=_LARGEST_PICKLE)
 
