@@ -45,6 +45,12 @@ def partial_ending(path: Path) -> str:
     return ".partial" + "".join(path.suffixes[-2:])
 
 
+def written_bytes(path: Path) -> int:
+    """Bytes of a written file, and of those beside it that it is nothing without: TensorFlow's ``.data-…``."""
+    beside = path.parent.glob(f"{path.stem}.data-?????-of-?????") if path.suffix == ".index" else ()
+    return path.stat().st_size + sum(file.stat().st_size for file in beside)
+
+
 def opened_weights(
     path: Path, table: Table, implementation: Implementation, selection: Selection, budget: Budget
 ) -> Checkpoint:

@@ -95,6 +95,24 @@ def test_a_member_before_the_file(tmp_path):
         checkpoints.read(path)
 
 
+def test_a_comment_that_is_not_there(tmp_path):
+    path = npz(tmp_path / "a.npz", npy(header(), bytes(8)))
+    path.write_bytes(path.read_bytes()[:-2] + b"\x05\x00")
+    with pytest.raises(CheckpointError, match="a comment"):
+        checkpoints.read(path)
+
+
+@pytest.mark.parametrize("limit", [20, 2**31])
+def test_a_directory_that_is_large(tmp_path, monkeypatch, limit):
+    """In the end record, and in the zip64 one that may stand before it."""
+    monkeypatch.setattr("zipfile.ZIP64_LIMIT", limit)
+    path = npz(tmp_path / "a.npz", npy(header(), bytes(8)))
+    assert list(checkpoints.read(path).tensors) == ["x"]
+    monkeypatch.setattr("xframe.checkpoints.zips._LARGEST_DIRECTORY", 40)
+    with pytest.raises(CheckpointError, match="zip directory of at most 40 bytes"):
+        checkpoints.read(path)
+
+
 def test_damaged_deflated_data(tmp_path):
     path = npz(tmp_path / "a.npz", npy(header(), b"abcdefgh"), compression=zipfile.ZIP_DEFLATED)
     data = bytearray(path.read_bytes())

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from xframe.checkpoints.budget import Budget
-from xframe.checkpoints.refusals import shown
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.errors import CheckpointError, OutputError
 from xframe.strips import strips

@@ -1,7 +1,7 @@
 """A file written by place: everything's offset is known before a tensor is read, so all cores write at once.
 
-A format states its ``Layout``. Each tensor is then read, rearranged, summed and written strip by strip, in one pass: its
-bytes are looked at once, and no more than a few strips of it are in memory.
+A format states its ``Layout``. Each tensor is then read, rearranged, summed and written strip by strip, in one pass: no
+more than a few strips of it are in memory.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Pouring:
         self._stop = threading.Event()
 
     def all(self, slots: Sequence[Slot]) -> list[tuple[Poured, int]]:
-        """Every slot, on as many cores as there are. The first error, or Ctrl-C, ends the others at their next strip."""
+        """Every slot, on all cores. The first error, or Ctrl-C, ends the others at their next strip."""
         threads = min(len(os.sched_getaffinity(0)), _MOST_THREADS)
         with ThreadPoolExecutor(threads, thread_name_prefix="pouring") as executor:
             try:

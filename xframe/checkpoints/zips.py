@@ -86,15 +86,13 @@ def _check_end(path: Path, file: IO[bytes]) -> None:
     size = int.from_bytes(end[12:16], "little")
     if long_end.startswith(b"PK\x06\x06"):
         size = max(size if size != _LONG else 0, int.from_bytes(long_end[40:48], "little"))
-    if not end.startswith(EMPTY_MAGIC):
+    if not end.startswith(EMPTY_MAGIC) or any(end[20:]):
         raise refusal(path, expected="the file to end with its zip directory", found="a comment or bytes after it")
     if size > _LARGEST_DIRECTORY:
         raise refusal(path, expected=f"a zip directory of at most {_LARGEST_DIRECTORY} bytes", found=f"one of {size}")
 
 
 def _check_entries(path: Path, archive: zipfile.ZipFile) -> None:
-    if archive.comment:
-        raise refusal(path, expected="the file to end with its zip directory", found="a comment after it")
     for name, count in Counter(info.filename for info in archive.infolist()).most_common(1):
         if count > 1:
             raise refusal(path, expected="every member once", found=f"{shown(name)} again")

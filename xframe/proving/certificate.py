@@ -59,7 +59,7 @@ def write_certificate(result: PortResult, out: Path, tolerance: Tolerance, probe
         "table": {"file": plan.table.file.name, "digest": digest_of_file(plan.table.file)},
         "options": dict(plan.table.options),
         "weights": result.weights,
-        "file": {"name": out.name, "bytes": out.stat().st_size},
+        "file": {"name": out.name, "bytes": result.nbytes},
         "probe": dict(probe),
         "tolerance": {"atol": tolerance.atol, "rtol": tolerance.rtol},
         **{key: said[key] for key in ("float64", "float32", "onnx", "fold_rounding", "conversion")},

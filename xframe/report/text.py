@@ -54,7 +54,7 @@ def render_port(result: PortResult) -> ConsoleRenderable:
     for note in result.notes:
         grid.add_row("note", escape(note))
     grid.add_row(
-        "wrote", f"{escape(str(result.out))}  ({size(result.out.stat().st_size)})" if result.out else "[red]nothing[/]"
+        "wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})" if result.out else "[red]nothing[/]"
     )
     if result.certificate is not None:
         grid.add_row("", escape(str(result.certificate)))

@@ -15,7 +15,15 @@ from xframe.checkpoints.selection import EVERYTHING, Selection
 from xframe.checkpoints.shards import Sharding
 from xframe.dtypes import Loss, check_float
 from xframe.errors import UsageError
-from xframe.files import check_output, framework_reads, framework_writes, opened_weights, partial_ending, reader
+from xframe.files import (
+    check_output,
+    framework_reads,
+    framework_writes,
+    opened_weights,
+    partial_ending,
+    reader,
+    written_bytes,
+)
 from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.stopwatch import Progress, Stopwatch, silent
@@ -187,7 +195,7 @@ class _Conversion:
             plan=plan,
             weights=self.weights,
             out=self.out,
-            nbytes=self.out.stat().st_size if self.options.shard_size is None else plan.nbytes,
+            nbytes=written_bytes(self.out) if self.options.shard_size is None else plan.nbytes,
             loss=self.account.loss,
             nonfinite=self.account.nonfinite,
             digests=digests if self.options.digests else {},

@@ -16,7 +16,15 @@ from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.selection import EVERYTHING, Selection
 from xframe.dtypes import check_float
 from xframe.errors import UsageError
-from xframe.files import check_output, framework_reads, framework_writes, opened_weights, partial_ending, reader
+from xframe.files import (
+    check_output,
+    framework_reads,
+    framework_writes,
+    opened_weights,
+    partial_ending,
+    reader,
+    written_bytes,
+)
 from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.proving.certificate import write_certificate
@@ -127,6 +135,8 @@ class _Port:
             result = replace(self._result(plan, checkpoint, proof, versions), digests=digests)
             if result.out is not None:
                 stage.publish()
+        if result.out is not None:
+            result = replace(result, nbytes=written_bytes(result.out))
         if result.out is not None and proof is not None:
             result = replace(result, certificate=self._certify(result, result.out, probe))
         return replace(result, seconds=self.watch.finish())
