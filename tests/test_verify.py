@@ -51,7 +51,7 @@ CHANGES = {
     "missing": (lambda arrays: arrays.pop("linear7.bias"), "missing", "linear7.bias"),
     "more": (lambda arrays: arrays.update(extra=np.zeros(2, "f4")), "unused", "extra"),
     "shape": (lambda a: a.update({"linear7.bias": a["linear7.bias"].reshape(1, -1)}), "shape", "linear7.bias"),
-    "dtype": (lambda a: a.update({"linear7.bias": a["linear7.bias"].astype("f8")}), "shape", "linear7.bias"),
+    "dtype": (lambda a: a.update({"linear7.bias": a["linear7.bias"].astype("f8")}), "dtype", "linear7.bias"),
 }
 
 

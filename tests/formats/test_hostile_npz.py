@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from xframe import checkpoints
+from xframe.checkpoints import zips
 from xframe.checkpoints.budget import Budget
 from xframe.errors import CheckpointError
 
@@ -45,7 +46,7 @@ def test_the_builders_build_what_is_read(tmp_path):
         npy(header(fortran="1"), bytes(8)), npy(header(rest=", 'more': 1"), bytes(8)), npy(b"", bytes(8)),
         npy(b"{}", bytes(8)),
         npy(header()[:-1] + b" " * 20_000, bytes(8), b"\x02\x00"), npy(header(), bytes(8), length=60_000),
-        npy(header(), bytes(8), b"\x04\x00"),
+        npy(header(), bytes(8), b"\x04\x00"), npy(header()[:-1] + b" more\n", bytes(8)), npy(header("'=f4'"), bytes(8)),
         npy(header(), bytes(8), b"\x02\x00", length=2**32 - 1), npy(header("__import__('os')"), bytes(8)),
         npy(header("'<f4'").replace(b"<f4", b"<f\xe9"), bytes(8)), npy(header(shape="(" + "1, " * 65 + ")"), bytes(4)),
     ],
@@ -111,6 +112,25 @@ def test_a_directory_that_is_large(tmp_path, monkeypatch, limit):
     monkeypatch.setattr("xframe.checkpoints.zips._LARGEST_DIRECTORY", 40)
     with pytest.raises(CheckpointError, match="zip directory of at most 40 bytes"):
         checkpoints.read(path)
+
+
+def test_bytes_between_the_members(tmp_path):
+    """As long as a descriptor before the first member, and of another length before the directory."""
+    whole = npz(tmp_path / "a.npz", npy(header(), bytes(8))).read_bytes()
+    start = whole.find(b"PK\x01\x02")
+    moved = struct.pack("<I", start + 5)
+    for content in (bytes(12) + whole, whole[:start] + bytes(5) + whole[start:-6] + moved + whole[-2:]):
+        (tmp_path / "b.npz").write_bytes(content)
+        with pytest.raises(CheckpointError, match="expected a header at 0|the zip directory at"):
+            zips.members(tmp_path / "b.npz")
+
+
+def test_content_has_a_bound(tmp_path):
+    path = npz(tmp_path / "a.npz", b"content")
+    (member,) = zips.members(path).values()
+    assert zips.content(path, member, most=7) == b"content"
+    with pytest.raises(CheckpointError, match="at most 6 bytes"):
+        zips.content(path, member, most=6)
 
 
 def test_damaged_deflated_data(tmp_path):

@@ -14,6 +14,7 @@ from xframe.digests import digest
 from xframe.errors import Problem
 from xframe.proving.certificate import Certificate, read_certificate
 from xframe.stopwatch import Progress, silent
+from xframe.tensors import TensorSpec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +71,19 @@ def _by_name(said: Certificate, held: Checkpoint, progress: Progress) -> Iterato
         if tensor is None:
             yield Problem(kind="missing", tensor=name, detail="the file has no such tensor")
         elif tensor.spec != spec:
-            yield Problem(kind="shape", tensor=name, detail=f"proven as {spec}, the file has {tensor.spec}")
+            yield _other(spec, tensor.spec)
         elif digest(tensor.array()) != proven:
             yield Problem(kind="digest", tensor=name, detail="its values are not those that were proven")
         progress.advance(spec.nbytes)
     for name in held.tensors.keys() - said.tensors.keys():
         yield Problem(kind="unused", tensor=name, detail="the certificate says nothing of it")
+
+
+def _other(proven: TensorSpec, held: TensorSpec) -> Problem:
+    if proven.shape != held.shape:
+        detail = f"proven with the shape {list(proven.shape)}, the file has {list(held.shape)}"
+        return Problem(kind="shape", tensor=proven.name, detail=detail)
+    return Problem(kind="dtype", tensor=proven.name, detail=f"proven as {proven.dtype}, the file has {held.dtype}")
 
 
 def _by_content(said: Certificate, held: Checkpoint, progress: Progress) -> Iterator[Problem]:
