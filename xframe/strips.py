@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import mmap
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 
 import numpy as np
 
@@ -21,7 +24,9 @@ _CONTIGUOUS = 2**22
 _TILE = 2**17
 _RUN = 64  # elements of the source that are read in one go, if LARGEST allows it
 _PADDING = 64  # bytes between gathered rows: strides of a power of two would fall onto the same cache lines
+_HUGE = 2**21
 _KEPT = 2**26  # an array larger than this lets go of its pages strip by strip, a smaller one at its end
+_rooms: list[Array] = []  # memory to work in that nobody works in
 
 
 def strips(array: Array) -> Iterator[Array]:
@@ -44,11 +49,31 @@ def _strips(view: Array) -> Iterator[Array]:
         yield from (view[start : start + step] for start in range(0, len(view), step))
         return
     axis, rows = _cut(view)
-    space = _Space(view, rows * math.prod(view.shape[axis + 1 :]))
-    for index in itertools.product(*map(range, view.shape[:axis])):
-        block = view[index]
-        for start in range(0, view.shape[axis], rows):
-            yield space.filled(block[start : start + rows])
+    with _room(2 * LARGEST) as room:
+        space = _Space(view, rows * math.prod(view.shape[axis + 1 :]), room)
+        for index in itertools.product(*map(range, view.shape[:axis])):
+            block = view[index]
+            for start in range(0, view.shape[axis], rows):
+                yield space.filled(block[start : start + rows])
+
+
+@contextmanager
+def _room(nbytes: int) -> Iterator[Array]:
+    """Memory to work in, on huge pages where the system has them: strides through it cost no page table walks.
+
+    It is kept for the next array, and is only real where it is touched.
+    """
+    try:
+        room = _rooms.pop()
+    except IndexError:
+        memory = mmap.mmap(-1, nbytes + _HUGE)
+        memory.madvise(mmap.MADV_HUGEPAGE)
+        whole = np.frombuffer(memory, np.uint8)
+        room = whole[-whole.ctypes.data % _HUGE :][:nbytes]
+    try:
+        yield room
+    finally:
+        _rooms.append(room)
 
 
 def _coalesced(array: Array) -> Array:
@@ -83,12 +108,13 @@ def _cut(view: Array) -> tuple[int, int]:
 class _Space:
     """Room for one strip, and for the same elements in the source's order."""
 
-    def __init__(self, view: Array, numel: int) -> None:
-        self._strip = np.empty(numel, view.dtype)
+    def __init__(self, view: Array, numel: int, room: Array) -> None:
+        self._strip, rest = np.split(room, [numel * view.itemsize])
+        self._strip = self._strip.view(view.dtype)
         self._order = sorted(range(view.ndim), key=lambda axis: -abs(view.strides[axis]))
         self._dropped = view.ndim  # axes that an index takes away come first
         self._padding = _PADDING // view.itemsize
-        self._gathered = np.empty(0, view.dtype)
+        self._rest = rest
 
     def filled(self, block: Array) -> Array:
         """``block`` as a flat strip."""
@@ -106,9 +132,9 @@ class _Space:
         *outer, last = block.shape
         padded = last + self._padding
         rows = math.prod(outer)
-        if len(self._gathered) < rows * padded:
-            self._gathered = np.empty(rows * padded, block.dtype)
-        gathered = self._gathered[: rows * padded].reshape(*outer, padded)[..., :last]
+        nbytes = rows * padded * block.itemsize
+        space = self._rest[:nbytes] if nbytes <= len(self._rest) else np.empty(nbytes, np.uint8)
+        gathered = space.view(block.dtype).reshape(*outer, padded)[..., :last]
         step = max(1, _KEPT // abs(block.strides[0] or 1))
         for start in range(0, len(block), step):
             np.copyto(gathered[start : start + step], block[start : start + step])
@@ -118,12 +144,20 @@ class _Space:
 
 
 def _turn(target: Array, source: Array) -> None:
-    """Copies tile by tile: the longest axis is halved until a tile fits the first-level cache."""
-    if target.nbytes <= _TILE:
-        np.copyto(target, source)
-        return
-    axis = max(range(target.ndim), key=lambda index: target.shape[index])
-    half = target.shape[axis] // 2
-    for part in (slice(None, half), slice(half, None)):
-        index = (slice(None),) * axis + (part,)
-        _turn(target[index], source[index])
+    """Copies tile by tile, each of which fits the first-level cache."""
+    for tile in _tiles(target.shape, target.itemsize):
+        np.copyto(target[tile], source[tile])
+
+
+@lru_cache(maxsize=64)
+def _tiles(shape: tuple[int, ...], itemsize: int) -> list[tuple[slice, ...]]:
+    """What an array of that shape is cut into: the longest axis is halved until a tile has ``_TILE`` bytes or less."""
+    lengths = list(shape)
+    while math.prod(lengths) * itemsize > _TILE:
+        longest = lengths.index(max(lengths))
+        lengths[longest] = -(-lengths[longest] // 2)
+    cuts = [
+        [slice(start, start + step) for start in range(0, length, step)]
+        for length, step in zip(shape, lengths, strict=True)
+    ]
+    return list(itertools.product(*cuts))

@@ -1,4 +1,4 @@
-"""Zip archives as layouts: stored members, payloads at multiples of 64, checksums filled in when they are known.
+"""Zip archives as layouts: stored members, payloads aligned, checksums filled in when they are known.
 
 PKWARE APPNOTE 4.3; zip64 (4.5.3) where a size or an offset needs it. The padding is an extra field, as PyTorch's writer
 does it. Times are those of 1980: equal tensors, equal files.
@@ -16,6 +16,7 @@ from xframe.checkpoints.model import Outgoing
 from xframe.checkpoints.pouring import Layout, Piece, Slot
 
 ALIGNMENT = 64
+_PAGE, _LARGE = 4096, 2**20  # payloads from a megabyte on start on a page, which is quicker to write and to map
 LIMIT = LONG = 0xFFFFFFFF  # sizes from LIMIT on are said in a zip64 field, and LONG where 32 bits should say them
 _MANY = 0xFFFF
 _LOCAL, _CENTRAL = struct.Struct("<4s5H3I2H"), struct.Struct("<4s6H3I5H2I")
@@ -63,7 +64,7 @@ class _Placed:
         size = self.entry.size
         long = struct.pack("<HHQQ", 1, 16, size, size) if self.is_long else b""
         bare = _LOCAL.size + len(self.name) + len(long) + 4
-        padding = -(self.start + bare) % ALIGNMENT
+        padding = -(self.start + bare) % (_PAGE if size >= _LARGE else ALIGNMENT)
         extra = long + struct.pack("<HH", _PADDING_ID, padding) + b"Z" * padding
         sizes = (LONG, LONG) if self.is_long else (size, size)
         head = _LOCAL.pack(b"PK\x03\x04", *self.fixed, 0, *sizes, len(self.name), len(extra))
