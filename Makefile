@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all bench lint format fixtures clean
+.PHONY: port test test-all bench fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -14,7 +14,12 @@ test-all: .venv/ready
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 bench: .venv/ready
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --plot docs/speed.svg
+
+# Coverage-guided fuzzing of every parser; `make fuzz TARGET=torch SECONDS=600` for one of them.
+SECONDS ?= 60
+fuzz: .venv/ready
+	$(BIN)/python -m fuzz $(TARGET) --seconds $(SECONDS)
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +24,15 @@ class Sample:
 
 def run(command: Command, folder: Path) -> Sample:
     """Run to the end; a failing command ends the benchmark with its own words."""
-    started = time.perf_counter()
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        output = process.stdout.read() if process.stdout else b""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - started
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{output.decode(errors='replace')}")
-    return Sample(seconds, usage.ru_maxrss / 1000)
+    launcher = [sys.executable, "-I", "-S", str(Path(__file__).with_name("measured.py"))]
+    # As after an installation: modules are compiled once, in the warm-up.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [*launcher, *command], cwd=folder, env=environment, check=False, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return Sample(**json.loads(done.stderr.splitlines()[-1]))
 
 
 @dataclass(frozen=True, slots=True)

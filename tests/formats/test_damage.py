@@ -44,7 +44,10 @@ def pickled(protocol):
 
 def written(extension):
     specs = [TensorSpec("a", (3,), "float32"), TensorSpec("b.c", (1, 2), "int64")]
-    tensors = [Outgoing.whole(specs[0], lambda: np.arange(3, dtype="f4")), Outgoing.whole(specs[1], lambda: np.ones((1, 2), "i8"))]
+    tensors = [
+        Outgoing.whole(specs[0], lambda: np.arange(3, dtype="f4")),
+        Outgoing.whole(specs[1], lambda: np.ones((1, 2), "i8")),
+    ]
     return lambda path: checkpoints.write(path, extension, tensors)
 
 

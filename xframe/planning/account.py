@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 import numpy as np
@@ -41,5 +42,5 @@ class Account:
 def _finite(values: Array, dtype: str) -> bool:
     """NaN and infinity show in the extremes, which are quicker to have than a look at each value."""
     if dtype in _ORDERED and values.size:
-        return bool(np.isfinite(np.maximum.reduce(values)) and np.isfinite(np.minimum.reduce(values)))
+        return math.isfinite(np.maximum.reduce(values)) and math.isfinite(np.minimum.reduce(values))
     return is_finite(values, dtype)

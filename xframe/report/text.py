@@ -53,9 +53,7 @@ def render_port(result: PortResult) -> ConsoleRenderable:
         grid.add_row("proof", "[yellow]none: --no-verify[/]")
     for note in result.notes:
         grid.add_row("note", escape(note))
-    grid.add_row(
-        "wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})" if result.out else "[red]nothing[/]"
-    )
+    grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})" if result.out else "[red]nothing[/]")
     if result.certificate is not None:
         grid.add_row("", escape(str(result.certificate)))
     grid.add_row("took", _seconds(result))
