@@ -178,17 +178,19 @@ class _Conversion:
         progress.expect(plan.nbytes)
         if self.options.shard_size is None:
             return checkpoints.write(self.out, None, tensors, digests=self.options.digests, tell=progress.advance)
-        sharding = Sharding(largest=self.options.shard_size, origin=self._origin(), resume=self.options.resume)
+        options, origin = self.options, self._origin(checkpoint)
+        sharding = Sharding(largest=self.options.shard_size, origin=origin, resume=options.resume)
         poured, notes = checkpoints.write_sharded(self.out, tensors, sharding, tell=progress.advance)
         self.notes += notes
         return poured
 
-    def _origin(self) -> str:
-        """What an interrupted conversion was of: the file as it was then, and everything that decides the values."""
-        status, options = self.weights.stat(), self.options
-        file = self.weights.resolve(), status.st_size, status.st_mtime_ns
+    def _origin(self, checkpoint: Checkpoint) -> str:
+        """What an interrupted conversion was of: the files as they were, and everything that decides the values."""
+        extents = (tensor.extent for tensor in checkpoint.tensors.values())
+        paths = {checkpoint.path, self.table.file, *(extent.path for extent in extents if extent is not None)}
+        files = [(path.resolve(), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
         ends = self.table.name, self.ends[0].name, self.ends[1].name
-        return repr((file, ends, options.dtype, sorted(options.set.items()), options.selection))
+        return repr((files, ends, self.options.dtype, sorted(self.options.set.items()), self.options.selection))
 
     def _result(self, plan: PortPlan, checkpoint: Checkpoint, digests: Mapping[str, str]) -> ConvertResult:
         return ConvertResult(
