@@ -42,8 +42,7 @@ def render_port(result: PortResult) -> ConsoleRenderable:
     grid = _rows()
     grid.add_row("weights", escape(result.weights))
     grid.add_row("tensors", _tensors(result.plan))
-    for drop in result.plan.dropped:
-        grid.add_row("", escape(f"dropped {drop.source.name}: {drop.because}"))
+    _add_drops(grid, result.plan)
     _add_loss(grid, result.loss)
     if result.nonfinite:
         grid.add_row("[yellow]NaN or Inf[/]", escape(", ".join(result.nonfinite)))
@@ -58,6 +57,16 @@ def render_port(result: PortResult) -> ConsoleRenderable:
         grid.add_row("", escape(str(result.certificate)))
     grid.add_row("took", _seconds(result))
     return Group(_title(result.plan, result.verdict), grid)
+
+
+def _add_drops(grid: Grid, plan: PortPlan) -> None:
+    """A line a reason, however many tensors it is about."""
+    reasons: dict[str, list[str]] = {}
+    for drop in plan.dropped:
+        reasons.setdefault(drop.because, []).append(drop.source.name)
+    for because, (first, *others) in reasons.items():
+        more = f" and {len(others)} more" if others else ""
+        grid.add_row("", escape(f"dropped {first}{more}: {because}"))
 
 
 def _tensors(plan: PortPlan) -> str:
@@ -119,8 +128,7 @@ def render_convert(result: ConvertResult) -> ConsoleRenderable:
     grid = _rows()
     grid.add_row("read", escape(str(result.weights)))
     grid.add_row("tensors", _tensors(result.plan))
-    for drop in result.plan.dropped:
-        grid.add_row("", escape(f"dropped {drop.source.name}: {drop.because}"))
+    _add_drops(grid, result.plan)
     _add_loss(grid, result.loss)
     if result.nonfinite:
         grid.add_row("[yellow]NaN or Inf[/]", escape(", ".join(result.nonfinite)))
