@@ -44,8 +44,9 @@ def factories(family, framework):
 
 
 def test_factories():
-    assert factories("lenet", "paddle") == ["lenet5_maxavg", "lenet5_maxavg_custom"]
-    assert factories("lenet", "torch") == factories("lenet", "keras") == ["lenet5_maxavg"]
+    variants = ["lenet5", "lenet5_sigmoid", "lenet5_subsampling"]
+    assert factories("lenet", "paddle") == ["lenet5_maxavg", "lenet5_maxavg_custom", *variants]
+    assert factories("lenet", "torch") == factories("lenet", "keras") == ["lenet5_maxavg", *variants]
     assert factories("resnet", "paddle") == ["resnet18_custom"]
     assert factories("resnet", "torch") == factories("resnet", "keras") == ["resnet18"]
 

@@ -16,7 +16,7 @@ from xframe.mapping.kinds import Fill, Kinds, read_kind_tables, read_kinds
 from xframe.mapping.places import Places
 from xframe.mapping.rows import read_rows
 from xframe.mapping.section import Section
-from xframe.mapping.table import Entry, Implementation, Layer, Option, Table, TensorName
+from xframe.mapping.table import OUTPUTS, Entry, Implementation, Layer, Option, Table, TensorName
 
 _PACKAGE = Path(__file__).parents[1]
 _BUILD = re.compile(r"[\w.]+:\w+(\.\w+)*")
@@ -123,6 +123,7 @@ def _implementations(
         build = child.require("build", str, "")
         dialect = child.take("dialect", str, name.split("/")[0])
         takes = child.texts("options")
+        output = child.choice("output", OUTPUTS)
         child.finish()
         if not _BUILD.fullmatch(build):
             child.problem(f"expected module:factory, found '{build}'", "build")
@@ -134,7 +135,10 @@ def _implementations(
                 f"unknown framework '{name.split('/')[0]}'", suggestion=f"known: {', '.join(kinds.frameworks)}"
             )
         else:
-            yield name, Implementation(name=name, framework=framework, build=build, dialect=dialect, options=takes)
+            column = Implementation(
+                name=name, framework=framework, build=build, dialect=dialect, options=takes, output=output
+            )
+            yield name, column
 
 
 def _input(root: Section, named: Mapping[str, Any]) -> tuple[int, ...]:

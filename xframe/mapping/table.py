@@ -11,17 +11,22 @@ from xframe.layouts import AxisPattern
 from xframe.mapping.kinds import Fill, Framework, Kind, KindTensor
 
 Option = int | float | bool | str
+OUTPUTS = ("logits", "probabilities")  # what a model returns; a softmax lies between them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Implementation:
-    """A column: who builds the model, with which of the table's options, and in which dialect it names tensors."""
+    """A column: who builds the model, with which of the table's options, and in which dialect it names tensors.
+
+    ``output`` is one of OUTPUTS: whether the model ends in a softmax.
+    """
 
     name: str
     framework: Framework
     build: str
     dialect: str
     options: tuple[str, ...]
+    output: str = OUTPUTS[0]
 
     def form(self, tensor: KindTensor) -> tuple[str, AxisPattern] | None:
         """The tensor's name and axes here; None where this implementation has no such tensor."""

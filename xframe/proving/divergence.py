@@ -38,7 +38,7 @@ def first_divergence(
     for (name, turn), array in _numbered(outputs.taps):
         layer = pairs[name]
         other = others.get((layer.names[there], turn))
-        comparison = compare(array, other, tolerance) if other is not None else None
+        comparison = compare(*_alike(array, other), tolerance) if other is not None else None
         if comparison is not None and not comparison:
             return Divergence(
                 layer=f"{layer.kind.name} {layer.names[here]}",
@@ -47,6 +47,15 @@ def first_divergence(
                 comparison=comparison,
             )
     return None
+
+
+def _alike(one: Array, other: Array) -> tuple[Array, Array]:
+    """A map of one pixel is a vector: a convolution as large as its input gives N×C×1×1, a dense layer N×C."""
+    if one.shape[2:] == (1, 1) and other.ndim == 2:
+        return one[:, :, 0, 0], other
+    if other.shape[2:] == (1, 1) and one.ndim == 2:
+        return one, other[:, :, 0, 0]
+    return one, other
 
 
 def _numbered(taps: Iterable[tuple[str, Array]]) -> Iterator[tuple[tuple[str, int], Array]]:

@@ -15,6 +15,7 @@ from xframe.planning import PortPlan, computed
 from xframe.proving.comparison import Comparison, Tolerance, compare_all, same_bits
 from xframe.proving.divergence import Divergence, first_divergence
 from xframe.proving.onnx_parity import export_parity
+from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.sides import Side, place_checkpoint
 from xframe.proving.verdict import Parity, Proof
 from xframe.proving.weights import left_out
@@ -50,9 +51,9 @@ class Runs:
         return compare_all(self.float64, self._stored().arrays, Tolerance()).max_abs
 
     @property
-    def noise(self) -> float:
-        """Max |float32 − float64|: what rounding alone does on this side. Infinite where they do not compare."""
-        return compare_all(self.float64, self.float32, Tolerance()).max_abs
+    def outputs(self) -> BothPrecisions:
+        """Both passes, as the side returned them."""
+        return BothPrecisions(float64=self.float64, float32=self.float32)
 
 
 def load_source(side: Side, checkpoint: Checkpoint, pool: Pool, dtype: str | None) -> Check:
@@ -113,18 +114,21 @@ def prove(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, *, o
 
     ``onnx`` is the pool whose onnxruntime runs an export of either side; None makes no exports.
     """
-    float64 = compare_all(source.float64, target.float64, tolerance)
+    ends = source.side.implementation, target.side.implementation
+    one, other, notes = in_one_form(source.outputs, target.outputs, ends)
+    float64 = compare_all(one.float64, other.float64, tolerance)
     divergence = None if float64 else _locate(source, target, plan, tolerance, float64)
     parities = [] if onnx is None else [_parity(onnx, runs) for runs in (source, target)]
     return Proof(
         float64=float64,
-        float32=compare_all(source.float32, target.float32, Tolerance(rtol=np.inf)),
-        noise_source=source.noise,
-        noise_target=target.noise,
+        float32=compare_all(one.float32, other.float32, Tolerance(rtol=np.inf)),
+        noise_source=one.noise,
+        noise_target=other.noise,
         divergence=divergence,
         parities=tuple(parities),
-        blind=_blind(source.float64),
+        blind=_blind(one.float64),
         fold_rounding=target.fold_rounding if plan.folds else None,
+        notes=notes,
     )
 
 
@@ -134,7 +138,7 @@ def _blind(outputs: Sequence[Array]) -> bool:
 
 
 def _parity(pool: Pool, runs: Runs) -> Parity:
-    return export_parity(pool, runs.side, runs.probe, runs.float64, runs.noise)
+    return export_parity(pool, runs.side, runs.probe, runs.float64, runs.outputs.noise)
 
 
 def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, outputs: Comparison) -> Divergence:

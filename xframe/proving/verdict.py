@@ -46,6 +46,7 @@ class Proof:
     """Both precisions of both sides, and who parted first.
 
     ``noise_source`` and ``noise_target`` are each side's max |float32 − float64|: what float32 rounding alone does.
+    ``notes`` say what was done to outputs before they were compared.
     """
 
     float64: Comparison
@@ -56,6 +57,7 @@ class Proof:
     parities: tuple[Parity, ...] = ()
     blind: bool = False
     fold_rounding: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def agrees(self) -> bool:

@@ -1,0 +1,70 @@
+"""Logits against probabilities: the softmax between them, and what it must not hide."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from xframe.mapping import load_table
+from xframe.proving.comparison import Tolerance, compare_all
+from xframe.proving.divergence import first_divergence
+from xframe.proving.outputs import BothPrecisions, in_one_form, softmax
+
+LOGITS = np.array([[1.0, 2.0, 3.0], [-700.0, 0.0, 900.0]])
+TABLE = load_table("lenet5")
+PADDLE, TORCH = TABLE.implementation("paddle"), TABLE.implementation("torch")
+
+
+def both(array):
+    return BothPrecisions(float64=[array], float32=[array.astype(np.float32)])
+
+
+def test_softmax_is_over_the_last_axis_and_in_float64():
+    found = softmax(LOGITS.astype(np.float32))
+    assert found.dtype == np.float64
+    assert found[0] == pytest.approx([0.09003057317038046, 0.24472847105479767, 0.6652409557748219], abs=1e-15)
+    assert found[1].tolist() == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_softmax_hides_no_infinity(bad):
+    logits = np.array([[0.0, bad, 1.0]])
+    found = compare_all([softmax(logits)], [np.array([[0.25, 0.0, 0.75]])], Tolerance(atol=9.0))
+    assert not found
+    assert "NaN or Inf in the source" in found.reason
+
+
+def test_the_side_that_returns_logits_gets_the_softmax():
+    for ends in ((PADDLE, TORCH), (TORCH, PADDLE)):
+        given = [both(LOGITS if end is PADDLE else softmax(LOGITS)) for end in ends]
+        source, target, (note,) = in_one_form(*given, ends)
+        assert compare_all(source.float64, target.float64, Tolerance())
+        assert note == (
+            "torch returns probabilities and paddle logits: the outputs of paddle were compared behind a softmax "
+            "in float64"
+        )
+
+
+@pytest.mark.parametrize("ends", [(PADDLE, PADDLE), (TORCH, TORCH)])
+def test_sides_that_return_the_same_are_left_alone(ends):
+    source, target, notes = in_one_form(both(LOGITS), both(LOGITS), ends)
+    assert source.float64[0] is LOGITS
+    assert target.float64[0] is LOGITS
+    assert notes == ()
+
+
+def side(implementation, taps):
+    outputs = SimpleNamespace(taps=tuple(taps.items()))
+    return SimpleNamespace(
+        implementation=TABLE.implementation(implementation), table=TABLE, run=lambda *_: lambda: outputs
+    )
+
+
+def test_a_map_of_one_pixel_is_a_vector_where_runs_part():
+    """torch/fullconv's conv3 is N×120×1×1 where a dense layer gives N×120: that alone is no divergence."""
+    maps, vectors = {"conv3": np.ones((2, 120, 1, 1)), "fc2": np.ones((2, 84))}, {"fc1": np.ones((2, 120))}
+    other = {**vectors, "fc2": np.zeros((2, 84))}
+    for source, target in (("torch/fullconv", "torch"), ("torch", "torch/fullconv")):
+        taps = {"torch/fullconv": maps, "torch": other}
+        found = first_divergence(side(source, taps[source]), side(target, taps[target]), None, Tolerance())
+        assert found.layer == "linear fc2"
