@@ -1,0 +1,1 @@
+"""VGG networks, from 3-channel images to `num_classes` classes."""
