@@ -53,20 +53,43 @@ def told(path):
     return {name: digest(tensor.array()) for name, tensor in checkpoints.read(path).tensors.items()}
 
 
+def moments(duration):
+    """Random moments of a run; sooner ones where runs turn out to be quicker than they were."""
+    dice = random.Random(3)
+    while True:
+        hit = yield dice.uniform(0, duration)
+        duration *= 1 if hit else 0.9
+
+
+def kills_of(conversion, duration, wanted, *more):
+    """Runs until ``wanted`` were killed; yields after each whether it was."""
+    moment = moments(duration)
+    seconds, hits = next(moment), 0
+    for _ in range(10 * wanted):
+        hit = conversion.killed_after(seconds, *more)
+        yield hit
+        hits += hit
+        if hits == wanted:
+            return
+        seconds = moment.send(hit)
+    pytest.fail(f"of {10 * wanted} runs only {hits} were killed")
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_one_file(tmp_path, size):
     layers, side, kills = size
+    duration = (timed := Conversion(tmp_path, layers, side, "timed.pth")).run()
+    wanted = told(timed.out)
+    timed.out.unlink()
     conversion = Conversion(tmp_path, layers, side, "out.pth")
     conversion.out.write_bytes(b"the old output")
-    duration = Conversion(tmp_path, layers, side, "timed.pth").run()
-    wanted = told(tmp_path / "timed.pth")
-    (tmp_path / "timed.pth").unlink()
-    visible, dice = conversion.visible(), random.Random(3)
-    hits = sum(conversion.killed_after(dice.uniform(0, duration)) for _ in range(kills))
-    # A run that was quicker than its moment has replaced the old output by a whole new one.
-    assert conversion.out.read_bytes() == b"the old output" if hits == kills else told(conversion.out) == wanted
-    assert conversion.visible() == visible
-    assert hits > kills / 2
+    visible = conversion.visible()
+    for hit in kills_of(conversion, duration, kills):
+        assert conversion.visible() == visible
+        if not hit:  # it was quicker than its moment
+            assert told(conversion.out) == wanted
+            conversion.out.write_bytes(b"the old output")
+        assert conversion.out.read_bytes() == b"the old output"
     conversion.run()
     assert told(conversion.out) == wanted
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -79,31 +102,28 @@ def test_shards(tmp_path, size):
     options = ("out.safetensors", "--max-shard-size", "40MB")
     conversion = Conversion(tmp_path, layers, side, "out.safetensors.index.json", *options)
     duration = conversion.run()
-    old, shards = told(conversion.out), conversion.visible()
-    make(tmp_path, layers, side, seed=1)
     timed = Conversion(tmp_path, layers, side, "new.pth")
-    timed.run()
-    new = told(timed.out)
-    timed.out.unlink()
-    assert old.keys() == new.keys()
+    seeds = iter(range(1, 1000))
+
+    def other_weights():
+        make(tmp_path, layers, side, seed=next(seeds))
+        timed.run()
+        found = told(timed.out)
+        timed.out.unlink()
+        return found
+
+    old, new, shards = told(conversion.out), other_weights(), conversion.visible()
     assert not set(old.values()) & set(new.values())
-    dice, hits, completed = random.Random(3), 0, False
-    for _ in range(kills):
-        hit = conversion.killed_after(dice.uniform(0, duration), "--resume")
-        hits, completed = hits + hit, completed or not hit
+    for hit in kills_of(conversion, duration, kills, "--resume"):
         found = told(conversion.out)
-        completed = completed or found == new
-        assert found == (new if completed else old)
-        assert completed or shards <= conversion.visible()
+        assert found == new if not hit else found in (old, new)
+        assert found == new or shards <= conversion.visible()
         for path in tmp_path.glob("out-*.safetensors"):
             checkpoints.read(path)  # whole: a partial one would be refused
-    assert hits > kills / 2
+        if found == new:
+            old, new, shards = new, other_weights(), conversion.visible()
     conversion.run("--resume")
     assert told(conversion.out) == new
     named = {tensor.extent.path.name for tensor in checkpoints.read(conversion.out).tensors.values()}
-    assert {path.name for path in tmp_path.iterdir()} == {
-        conversion.out.name,
-        *named,
-        "linears.toml",
-        "linears.pdparams",
-    }
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {conversion.out.name, *named, "linears.toml", "linears.pdparams"}
