@@ -1,0 +1,101 @@
+"""DenseNet-121: what it holds, what it answers, and that it ports."""
+
+import math
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from xframe.mapping import load_table
+from xframe.proving.sides import Side
+
+IMPLEMENTATIONS = ("paddle", "torch", "keras")
+STATISTICS = ("_mean", "_variance", "running_mean", "running_var", "moving_mean", "moving_variance")
+DEPTHS = (6, 12, 24, 16)
+
+
+@pytest.fixture
+def build(pool):
+    """Builds a column of the table; the worker forgets it when the test ends."""
+    sides = []
+
+    def side(implementation, **options):
+        table = load_table("densenet121", options)
+        handle = f"densenet121 {len(sides)}"
+        sides.append(Side(pool, table, table.implementation(implementation), handle, "float32"))
+        return sides[-1]
+
+    yield side
+    for built in sides:
+        built.release()
+
+
+def sizes(side):
+    """The number of values of every tensor, trainable ones and running statistics apart."""
+    specs = [spec for name, spec in side.specs.items() if not name.endswith("num_batches_tracked")]
+    statistics = [spec for spec in specs if spec.name.endswith(STATISTICS)]
+    trainable = [spec for spec in specs if spec not in statistics]
+    return [[math.prod(spec.shape) for spec in kept] for kept in (trainable, statistics)]
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_counts(build, implementation):
+    trainable, statistics = sizes(build(implementation))
+    assert (sum(trainable), sum(statistics)) == (7_978_856, 83_648)
+    assert len(trainable) + len(statistics) == 606
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_counts_with_ten_classes(build, implementation):
+    trainable, _ = sizes(build(implementation, num_classes=10))
+    assert sum(trainable) == 7_978_856 - 990 * 1025
+
+
+def test_names_are_torchvisions(build):
+    dense = [f"denseblock{d}.denselayer{n}" for d, depth in enumerate(DEPTHS, 1) for n in range(1, depth + 1)]
+    convolutions = ["conv0", *(f"{layer}.conv{n}" for layer in dense for n in (1, 2))]
+    norms = ["norm0", "norm5", *(f"{layer}.norm{n}" for layer in dense for n in (1, 2))]
+    convolutions += [f"transition{n}.conv" for n in (1, 2, 3)]
+    norms += [f"transition{n}.norm" for n in (1, 2, 3)]
+    tensors = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    expected = {f"features.{layer}.weight" for layer in convolutions}
+    expected |= {f"features.{layer}.{tensor}" for layer in norms for tensor in tensors}
+    assert set(build("torch").specs) == expected | {"classifier.weight", "classifier.bias"}
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+def test_logits_at_two_sizes(build, implementation):
+    side = build(implementation, num_classes=10)
+    for probe in [np.zeros((2, 3, *size), np.float32) for size in ((32, 45), (64, 64))]:
+        outputs = side.run(probe, "float64")()
+        assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 10), np.float64)]
+
+
+def test_the_map_before_the_last_pool(build):
+    """7 x 7 of 224 x 224; the last convolution's map is as large."""
+    probe, last = np.zeros((1, 3, 224, 224), np.float32), "denseblock4_denselayer16_conv2"
+    ((_, array),) = build("keras").run(probe, "float32", [last])().taps
+    assert array.shape == (1, 32, 7, 7)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Images with one odd side: padding on one side only would show."""
+    path = tmp_path / "small.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((2, 3, 64, 77), np.float32))
+    return path
+
+
+@pytest.mark.parametrize(("source", "target"), [("paddle", "torch"), ("torch", "keras")])
+def test_small_ports(port, small, source, target):
+    result = port("densenet121", source, target, input=small)
+    assert (result.verdict, len(result.plan.moves)) == ("equivalent", 606)
+    assert result.proof.float64.max_rel <= 1e-9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("source", "target"), list(permutations(IMPLEMENTATIONS, 2)))
+def test_ports(port, source, target):
+    result = port("densenet121", source, target)
+    assert (result.verdict, len(result.plan.moves)) == ("equivalent", 606)
+    assert result.proof.float64.max_rel <= 1e-9

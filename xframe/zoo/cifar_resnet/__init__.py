@@ -1,0 +1,1 @@
+"""A residual network without batch norm, from 3x32x32 images to 10 classes."""

@@ -1,0 +1,1 @@
+"""Densely connected networks, from images of any size to `num_classes` classes."""

@@ -1,0 +1,1 @@
+"""GoogLeNet, from images of any size to `num_classes` classes."""

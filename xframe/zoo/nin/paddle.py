@@ -1,0 +1,52 @@
+"""Network in network in Paddle; (N, 3, H, W) to (N, 10)."""
+
+from __future__ import annotations
+
+import paddle
+from paddle import nn
+
+
+class NiN(nn.Layer):
+    """Three convolutions, each followed by two of kernel 1; the last gives a map per class, whose mean is its logit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2D(3, 192, 5, padding=2)
+        self.conv2 = nn.Conv2D(192, 160, 1)
+        self.conv3 = nn.Conv2D(160, 96, 1)
+        self.pool3 = nn.MaxPool2D(3, stride=2, padding=1)
+        self.dropout3 = nn.Dropout(0.5)
+        self.conv4 = nn.Conv2D(96, 192, 5, padding=2)
+        self.conv5 = nn.Conv2D(192, 192, 1)
+        self.conv6 = nn.Conv2D(192, 192, 1)
+        self.pool6 = nn.MaxPool2D(3, stride=2, padding=1)
+        self.dropout6 = nn.Dropout(0.5)
+        self.conv7 = nn.Conv2D(192, 192, 3, padding=1)
+        self.conv8 = nn.Conv2D(192, 192, 1)
+        self.conv9 = nn.Conv2D(192, 10, 1)
+        self.pool9 = nn.AdaptiveAvgPool2D(1)
+        self.flatten = nn.Flatten()
+        self.relu = nn.ReLU()
+
+    def forward(self, x: paddle.Tensor) -> paddle.Tensor:
+        x = self.relu(self.conv1(x))
+        x = self.relu(self.conv2(x))
+        x = self.relu(self.conv3(x))
+        x = self.dropout3(self.pool3(x))
+        x = self.relu(self.conv4(x))
+        x = self.relu(self.conv5(x))
+        x = self.relu(self.conv6(x))
+        x = self.dropout6(self.pool6(x))
+        x = self.relu(self.conv7(x))
+        x = self.relu(self.conv8(x))
+        x = self.pool9(self.conv9(x))
+        return self.flatten(x)
+
+
+def nin() -> NiN:
+    """Network in network (Lin et al. 2013, arXiv:1312.4400); (N, 3, H, W) to (N, 10) logits.
+
+    >>> tuple(nin()(paddle.zeros([2, 3, 32, 32])).shape)
+    (2, 10)
+    """
+    return NiN()

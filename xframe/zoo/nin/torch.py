@@ -1,0 +1,73 @@
+"""Network in network in PyTorch; (N, 3, H, W) to (N, 10)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class NiN(nn.Module):
+    """Three convolutions, each followed by two of kernel 1; the last gives a map per class, whose mean is its logit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 192, 5, padding=2)
+        self.conv2 = nn.Conv2d(192, 160, 1)
+        self.conv3 = nn.Conv2d(160, 96, 1)
+        self.pool3 = nn.MaxPool2d(3, stride=2, padding=1)
+        self.dropout3 = nn.Dropout(0.5)
+        self.conv4 = nn.Conv2d(96, 192, 5, padding=2)
+        self.conv5 = nn.Conv2d(192, 192, 1)
+        self.conv6 = nn.Conv2d(192, 192, 1)
+        self.pool6 = nn.MaxPool2d(3, stride=2, padding=1)
+        self.dropout6 = nn.Dropout(0.5)
+        self.conv7 = nn.Conv2d(192, 192, 3, padding=1)
+        self.conv8 = nn.Conv2d(192, 192, 1)
+        self.conv9 = nn.Conv2d(192, 10, 1)
+        self.pool9 = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.relu = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.conv1(x))
+        x = self.relu(self.conv2(x))
+        x = self.relu(self.conv3(x))
+        x = self.dropout3(self.pool3(x))
+        x = self.relu(self.conv4(x))
+        x = self.relu(self.conv5(x))
+        x = self.relu(self.conv6(x))
+        x = self.dropout6(self.pool6(x))
+        x = self.relu(self.conv7(x))
+        x = self.relu(self.conv8(x))
+        x = self.pool9(self.conv9(x))
+        return self.flatten(x)
+
+
+class NiNAvgPool8(NiN):
+    """The same network with an 8x8 average pool and dropout of whole channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Which values a dropout takes away matters in training only.
+        self.dropout3 = nn.Dropout2d(0.5)
+        self.dropout6 = nn.Dropout2d(0.5)
+        # At 32x32 images the map is 8x8 and this pool is the global one. Of larger maps it gives several means.
+        self.pool9 = nn.AvgPool2d(8, stride=1)
+
+
+def nin() -> NiN:
+    """Network in network (Lin et al. 2013, arXiv:1312.4400); (N, 3, H, W) to (N, 10) logits.
+
+    >>> tuple(nin()(torch.zeros(2, 3, 32, 32)).shape)
+    (2, 10)
+    """
+    return NiN()
+
+
+def nin_avgpool8() -> NiNAvgPool8:
+    """The same network for 32x32 images alone; (N, 3, 32, 32) to (N, 10) logits.
+
+    >>> tuple(nin_avgpool8()(torch.zeros(2, 3, 32, 32)).shape)
+    (2, 10)
+    """
+    return NiNAvgPool8()
