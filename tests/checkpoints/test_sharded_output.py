@@ -150,7 +150,16 @@ def test_only_shards_of_its_own_name_are_ever_removed(tmp_path):
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": said}))
     (tmp_path.parent / "model-up.safetensors").write_bytes(b"mine")
     journal = tmp_path / ".model.safetensors.index.json.journal"
-    journal.write_text(json.dumps({"identity": "x", "names": ["other.safetensors"], "done": {"other.safetensors": {}}}))
+    journal.write_text(
+        json.dumps(
+            {
+                "identity": "x",
+                "names": ["other.safetensors"],
+                "done": {"other.safetensors": {}},
+                "old": ["other.safetensors"],
+            }
+        )
+    )
     write(tmp_path / "model.safetensors")
     assert (tmp_path / "other.safetensors").read_bytes() == b"mine"
     assert (tmp_path.parent / "model-up.safetensors").read_bytes() == b"mine"

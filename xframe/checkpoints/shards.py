@@ -81,7 +81,7 @@ class _Set:
         found: Digests = {}
         for name, part in zip(names, parts, strict=True):
             found |= self._shard(journal, name, part)
-        self._publish(names, parts)
+        self._publish(journal, names, parts)
         journal.end()
         return [Poured(tensor.spec, found[tensor.spec.name]) for tensor in self.tensors], self.notes
 
@@ -125,9 +125,9 @@ class _Set:
         except CheckpointError:
             return False
 
-    def _publish(self, names: Sequence[str], parts: Sequence[Sequence[Outgoing]]) -> None:
+    def _publish(self, journal: _Journal, names: Sequence[str], parts: Sequence[Sequence[Outgoing]]) -> None:
         """The index takes its name; then the shards that only the old one named go."""
-        old = _named_in(self.index)
+        old = {*_named_in(self.index), *journal.old}
         where = {tensor.spec.name: name for name, part in zip(names, parts, strict=True) for tensor in part}
         total = sum(tensor.spec.nbytes for tensor in self.tensors)
         content = {"metadata": {"total_size": total}, "weight_map": dict(sorted(where.items()))}
@@ -183,6 +183,7 @@ class _Journal:
     identity: str
     names: list[str] = field(default_factory=list)
     done: dict[str, Digests] = field(default_factory=dict)
+    old: list[str] = field(default_factory=list)  # of the set that this one replaces
 
     @classmethod
     def begun(cls, index: Path, identity: str) -> _Journal:
@@ -193,12 +194,12 @@ class _Journal:
         path = index.with_name(f".{index.name}.journal")
         said = _said(path)
         if said.get("identity") == identity:
-            return cls(path, identity, said["names"], said["done"])
+            return cls(path, identity, said["names"], said["done"], said["old"])
         kept, stem = _named_in(index), index.name.removesuffix(INDEX)
-        for name in said.get("done", {}):
+        for name in (*said.get("names", ()), *said.get("old", ())):
             if name not in kept and _is_shard(name, stem):
                 index.with_name(name).unlink(missing_ok=True)
-        return cls(path, identity)
+        return cls(path, identity, old=sorted(kept))
 
     def start(self, names: list[str]) -> None:
         self.names = names
@@ -212,7 +213,7 @@ class _Journal:
         self.path.unlink(missing_ok=True)
 
     def _save(self) -> None:
-        content = {"identity": self.identity, "names": self.names, "done": self.done}
+        content = {"identity": self.identity, "names": self.names, "done": self.done, "old": self.old}
         with staged(self.path) as stage:
             stage.path.write_text(json.dumps(content))
             stage.publish()
@@ -222,8 +223,8 @@ def _said(path: Path) -> dict[str, Any]:
     """A journal's content, or nothing where there is none that we could have written."""
     try:
         match json.loads(path.read_text()):
-            case {"identity": str(), "names": [*names], "done": dict(done)} as said:
-                if all(isinstance(name, str) for name in names) and set(done) <= set(names):
+            case {"identity": str(), "names": [*names], "done": dict(done), "old": [*old]} as said:
+                if all(isinstance(name, str) for name in (*names, *old)) and set(done) <= set(names):
                     return dict(said)
     except (OSError, ValueError):
         pass
