@@ -82,10 +82,11 @@ def show(
                 "source": source,
                 "target": target,
                 "tensors": [row.to_json() for row in rows],
+                "differences": list(table.differences_between(source, target)),
             }
         )
     else:
-        display(render_plan(source, target, rows))
+        display(render_plan(source, target, rows, table.differences_between(source, target)))
 
 
 @app.command()

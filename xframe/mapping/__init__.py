@@ -2,9 +2,9 @@
 
 from xframe.mapping.kinds import Fill, Framework, Kind, Kinds, KindTensor
 from xframe.mapping.load import find_table, fold_entry, load_kinds, load_table, table_names, tables_folder
-from xframe.mapping.table import Entry, Implementation, Layer, Option, Table, TensorName
+from xframe.mapping.table import Difference, Entry, Implementation, Layer, Option, Table, TensorName
 
 __all__ = [
-    "Entry", "Fill", "Framework", "Implementation", "Kind", "KindTensor", "Kinds", "Layer", "Option", "Table",
-    "TensorName", "find_table", "fold_entry", "load_kinds", "load_table", "table_names", "tables_folder",
+    "Difference", "Entry", "Fill", "Framework", "Implementation", "Kind", "KindTensor", "Kinds", "Layer", "Option",
+    "Table", "TensorName", "find_table", "fold_entry", "load_kinds", "load_table", "table_names", "tables_folder",
 ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -12,14 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 from xframe.errors import Problem, TableError, UsageError
+from xframe.mapping.columns import read_differences, read_implementations
 from xframe.mapping.kinds import Fill, Kinds, read_kind_tables, read_kinds
 from xframe.mapping.places import Places
 from xframe.mapping.rows import read_rows
 from xframe.mapping.section import Section
-from xframe.mapping.table import OUTPUTS, Entry, Implementation, Layer, Option, Table, TensorName
+from xframe.mapping.table import Entry, Implementation, Layer, Option, Table, TensorName
 
 _PACKAGE = Path(__file__).parents[1]
-_BUILD = re.compile(r"[\w.]+:\w+(\.\w+)*")
 
 
 def tables_folder() -> Path:
@@ -69,7 +68,7 @@ def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table
     kinds = kinds.extended(read_kind_tables(root.section("kinds")))
     defaults = root.section("options").data
     chosen = _chosen(path.stem, defaults, options or {})
-    implementations = dict(_implementations(root.section("implementations"), kinds, defaults))
+    implementations = read_implementations(root.section("implementations"), kinds, defaults)
     named = {**root.take("sizes", dict, {}), **chosen}
     layers = tuple(read_rows(root, implementations, kinds, named))
     table = Table(
@@ -81,6 +80,7 @@ def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table
         defaults=MappingProxyType(defaults),
         implementations=MappingProxyType(implementations),
         layers=layers,
+        differences=tuple(read_differences(root, implementations)),
         entries=tuple(entry for layer in layers for entry in _entries(layer, implementations)),
     )
     root.finish()
@@ -115,32 +115,6 @@ def _chosen(model: str, defaults: Mapping[str, Any], options: Mapping[str, Optio
     return {**defaults, **options}
 
 
-def _implementations(
-    section: Section, kinds: Kinds, options: Mapping[str, Any]
-) -> Iterator[tuple[str, Implementation]]:
-    for name, child in section.children():
-        framework = kinds.frameworks.get(name.split("/")[0])
-        build = child.require("build", str, "")
-        dialect = child.take("dialect", str, name.split("/")[0])
-        takes = child.texts("options")
-        output = child.choice("output", OUTPUTS)
-        child.finish()
-        if not _BUILD.fullmatch(build):
-            child.problem(f"expected module:factory, found '{build}'", "build")
-        for option in takes:
-            if option not in options:
-                child.problem(f"the table declares no option '{option}'", "options")
-        if framework is None:
-            child.problem(
-                f"unknown framework '{name.split('/')[0]}'", suggestion=f"known: {', '.join(kinds.frameworks)}"
-            )
-        else:
-            column = Implementation(
-                name=name, framework=framework, build=build, dialect=dialect, options=takes, output=output
-            )
-            yield name, column
-
-
 def _input(root: Section, named: Mapping[str, Any]) -> tuple[int, ...]:
     """``input = ["in_channels", 224, 224]``: C×H×W, as lengths or names of options."""
     shape = tuple(named.get(item) if isinstance(item, str) else item for item in root.require("input", list, []))
@@ -156,10 +130,7 @@ def _entries(layer: Layer, implementations: Mapping[str, Implementation]) -> Ite
         for implementation in implementations.values():
             form = implementation.form(tensor)
             if form is not None and layer.has(tensor.role, implementation):
-                separator = implementation.framework.separator
-                names[implementation.name] = TensorName(
-                    f"{layer.names[implementation.name]}{separator}{form[0]}", form[1]
-                )
+                names[implementation.name] = TensorName(layer.tensor_name(implementation, form[0]), form[1])
         if names:
             fill: Fill | None = layer.only[tensor.role][1] if tensor.role in layer.only else tensor.fill
             yield Entry(layer=layer, tensor=tensor, names=MappingProxyType(names), fill=fill)

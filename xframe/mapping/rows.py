@@ -10,7 +10,7 @@ from typing import Any
 
 from xframe.mapping.kinds import Fill, Kind, Kinds, read_fill
 from xframe.mapping.section import Section
-from xframe.mapping.table import Implementation, Layer
+from xframe.mapping.table import OWN, Implementation, Layer
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -81,7 +81,7 @@ def _check_cells(section: Section, cells: Mapping[str, str], loops: Mapping[str,
     """Every cell must use every variable of its row, and no other: else two layers would share a name."""
     several = {variable for variable, values in loops.items() if len(values) > 1}
     for implementation, cell in cells.items():
-        used = set(_VARIABLE.findall(cell))
+        used = set(_VARIABLE.findall(cell.replace(OWN, "")))
         if unknown := sorted(used - loops.keys()):
             detail = f"the pattern '{cell}' does not expand: no variable '{unknown[0]}'"
             section.problem(detail, implementation, suggestion=f"known: {', '.join(loops) or 'none'}")

@@ -11,6 +11,7 @@ from xframe.layouts import AxisPattern
 from xframe.mapping.kinds import Fill, Framework, Kind, KindTensor
 
 Option = int | float | bool | str
+OWN = "{tensor}"  # in a cell: where the tensor's own name goes
 OUTPUTS = ("logits", "probabilities")  # what a model returns; a softmax lies between them
 
 
@@ -18,7 +19,8 @@ OUTPUTS = ("logits", "probabilities")  # what a model returns; a softmax lies be
 class Implementation:
     """A column: who builds the model, with which of the table's options, and in which dialect it names tensors.
 
-    ``output`` is one of OUTPUTS: whether the model ends in a softmax.
+    ``fixed`` are arguments that the column always passes. ``output`` is one of OUTPUTS: whether the model ends in a
+    softmax.
     """
 
     name: str
@@ -26,11 +28,20 @@ class Implementation:
     build: str
     dialect: str
     options: tuple[str, ...]
+    fixed: Mapping[str, Option] = field(default_factory=dict)
     output: str = OUTPUTS[0]
 
     def form(self, tensor: KindTensor) -> tuple[str, AxisPattern] | None:
         """The tensor's name and axes here; None where this implementation has no such tensor."""
         return tensor.forms.get(self.dialect) or tensor.forms.get(self.framework.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that the columns ``of`` do and the others do not, though their weights fit: a port says it."""
+
+    of: frozenset[str]
+    says: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,11 @@ class Layer:
         if role in self.absent:
             return False
         return role not in self.only or implementation.name in self.only[role][0]
+
+    def tensor_name(self, implementation: Implementation, own: str) -> str:
+        """A tensor's name in the state dict. ``own``, what its kind calls it, comes last unless the cell places it."""
+        name = self.names[implementation.name]
+        return name.replace(OWN, own) if OWN in name else f"{name}{implementation.framework.separator}{own}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,11 @@ class Table:
     implementations: Mapping[str, Implementation]
     layers: tuple[Layer, ...]
     entries: tuple[Entry, ...] = field(repr=False)
+    differences: tuple[Difference, ...] = ()
+
+    def differences_between(self, source: str, target: str) -> tuple[str, ...]:
+        """What the table says that one of the two columns does and the other does not."""
+        return tuple(found.says for found in self.differences if (source in found.of) != (target in found.of))
 
     def implementation(self, name: str) -> Implementation:
         """The column ``name``. Raises UsageError naming those that there are."""
@@ -110,4 +131,4 @@ class Table:
                 f"{self.name}'s implementation '{implementation.name}' cannot be built with another "
                 f"{', '.join(foreign)}: its factory {implementation.build} takes {takes}."
             )
-        return {key: self.options[key] for key in implementation.options}
+        return {**implementation.fixed, **{key: self.options[key] for key in implementation.options}}

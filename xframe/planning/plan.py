@@ -70,6 +70,11 @@ class PortPlan:
         return any(drop.folded for drop in self.dropped)
 
     @property
+    def differences(self) -> tuple[str, ...]:
+        """What the table says that one end does and the other does not, though the weights fit."""
+        return self.table.differences_between(self.source, self.target)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all tensors of the target."""
         return sum(step.target.nbytes for step in self.steps)

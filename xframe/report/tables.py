@@ -44,11 +44,15 @@ def render_layers(table: Table) -> ConsoleRenderable:
     grid = _grid("kind", *table.implementations)
     for layer in table.layers:
         grid.add_row(layer.kind.name, *(escape(layer.names[name]) for name in table.implementations))
-    return Group(Text(f"{table.name}: {table.summary}; {counted(len(table.layers), 'layer')}"), grid)
+    differences = [
+        Text(f"note: {', '.join(sorted(difference.of))}: {difference.says}", "yellow")
+        for difference in table.differences
+    ]
+    return Group(Text(f"{table.name}: {table.summary}; {counted(len(table.layers), 'layer')}"), grid, *differences)
 
 
-def render_plan(source: str, target: str, rows: Iterable[TensorRow]) -> ConsoleRenderable:
-    """``xframe show MODEL SOURCE TARGET``: a line per tensor."""
+def render_plan(source: str, target: str, rows: Iterable[TensorRow], differences: Sequence[str]) -> ConsoleRenderable:
+    """``xframe show MODEL SOURCE TARGET``: a line per tensor, and what the table says that is not alike."""
     grid = _grid(source, "shape", target, "shape", "rearrangement, fill")
     for row in rows:
         here, there = (escape(name) if name else "[dim]—[/]" for name in (row.source, row.target))
@@ -57,7 +61,7 @@ def render_plan(source: str, target: str, rows: Iterable[TensorRow]) -> ConsoleR
             for name, lengths in ((row.source, row.source_shape), (row.target, row.target_shape))
         ]
         grid.add_row(here, shapes[0], there, shapes[1], escape(row.note))
-    return grid
+    return Group(grid, *(Text(f"note: {difference}", "yellow") for difference in differences))
 
 
 def render_checkpoint(found: Inspection) -> ConsoleRenderable:

@@ -201,6 +201,6 @@ class _Conversion:
             loss=self.account.loss,
             nonfinite=self.account.nonfinite,
             digests=digests if self.options.digests else {},
-            notes=(*checkpoint.notes, *self.notes),
+            notes=(*checkpoint.notes, *plan.differences, *self.notes),
             seconds=self.watch.finish(),
         )

@@ -224,7 +224,7 @@ class _Port:
             loss=self.account.loss,
             nonfinite=self.account.nonfinite,
             weights=str(checkpoint.path),
-            notes=(*checkpoint.notes, *(proof.notes if proof is not None else ())),
+            notes=(*checkpoint.notes, *plan.differences, *(proof.notes if proof is not None else ())),
             versions=versions,
         )
         return result if proof is None or result.holds else replace(result, out=None)

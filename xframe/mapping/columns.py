@@ -1,0 +1,71 @@
+"""A table's columns: its implementations, and what it declares to be different between them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from xframe.mapping.kinds import Kinds
+from xframe.mapping.section import Section
+from xframe.mapping.table import OUTPUTS, Difference, Implementation
+
+_BUILD = re.compile(r"[\w.]+:\w+(\.\w+)*")
+
+
+def read_implementations(section: Section, kinds: Kinds, options: Mapping[str, Any]) -> dict[str, Implementation]:
+    """``[implementations]`` by name. Problems are recorded in ``section``; columns of no framework are left out."""
+    found = {}
+    for name, child in section.children():
+        column = _implementation(name, child, kinds, options)
+        if column is not None:
+            found[name] = column
+    return found
+
+
+def _implementation(name: str, section: Section, kinds: Kinds, options: Mapping[str, Any]) -> Implementation | None:
+    world = name.partition("/")[0]
+    framework = kinds.frameworks.get(world)
+    build = section.require("build", str, "")
+    dialect = section.take("dialect", str, world)
+    takes = section.texts("options")
+    fixed = section.take("with", dict, {})
+    output = section.choice("output", OUTPUTS)
+    section.finish()
+    if not _BUILD.fullmatch(build):
+        section.problem(f"expected module:factory, found '{build}'", "build")
+    for option in takes:
+        if option not in options:
+            section.problem(f"the table declares no option '{option}'", "options")
+        if option in fixed:
+            section.problem(f"'{option}' is an option of the table, so it cannot be fixed too", "with", option)
+    for key, value in fixed.items():
+        if not isinstance(value, int | float | bool | str):
+            section.problem(f"expected a number, a text, true or false; found {value!r}", "with", key)
+    if framework is None:
+        section.problem(f"unknown framework '{world}'", suggestion=f"known: {', '.join(kinds.frameworks)}")
+        return None
+    return Implementation(
+        name=name,
+        framework=framework,
+        build=build,
+        dialect=dialect,
+        options=takes,
+        fixed=MappingProxyType(fixed),
+        output=output,
+    )
+
+
+def read_differences(root: Section, implementations: Mapping[str, Implementation]) -> Iterator[Difference]:
+    """``[[differences]]``: ``of = ["paddle"]`` and what it ``says``."""
+    for section in root.sections("differences"):
+        names, says = section.texts("of"), section.require("says", str, "")
+        section.finish()
+        for name in names:
+            if name not in implementations:
+                known = ", ".join(implementations)
+                section.problem(f"unknown implementation '{name}'", "of", suggestion=f"known: {known}")
+        if not 0 < len(set(names)) < len(implementations):
+            section.problem("a difference is of some implementations, not of none or all of them", "of")
+        yield Difference(of=frozenset(names), says=says)
