@@ -11,18 +11,19 @@ from xframe.errors import UsageError
 from xframe.mapping import Implementation, Table
 from xframe.planning import Values
 
-KERAS_ONLY = (".weights.h5", ".keras")  # which variable is which, only a built Keras model knows
-KERAS_WRITES = (*KERAS_ONLY, ".index")  # TensorFlow's bundle: of state-dict names, so anyone can read it
+_KERAS_ONLY = (".weights.h5", ".keras")  # which variable is which, only a built Keras model knows
+_WRITES = {"keras": (*_KERAS_ONLY, ".index"), "tf": (".index",)}  # .index: of state-dict names, so anyone can read it
+_NEEDS_A_WRITER = {ending for endings in _WRITES.values() for ending in endings}
 
 
 def framework_writes(path: Path, implementation: Implementation) -> bool:
     """Whether only the implementation's framework itself can write a file of this name."""
-    return implementation.framework.name == "keras" and path.name.endswith(KERAS_WRITES)
+    return path.name.endswith(_WRITES.get(implementation.framework.name, ()))
 
 
 def framework_reads(path: Path, implementation: Implementation) -> bool:
     """Whether only the implementation's framework itself knows which tensor of a file of this name is which."""
-    return implementation.framework.name == "keras" and path.name.endswith(KERAS_ONLY)
+    return implementation.framework.name == "keras" and path.name.endswith(_KERAS_ONLY)
 
 
 def framework_loads(path: Path, implementation: Implementation) -> bool:
@@ -33,9 +34,10 @@ def framework_loads(path: Path, implementation: Implementation) -> bool:
 def check_output(path: Path, implementation: Implementation) -> None:
     """Raise UsageError for an extension that names no format, or one that another framework alone can write."""
     checkpoints.format_of(path)
-    if path.name.endswith(KERAS_WRITES) and not framework_writes(path, implementation):
+    if path.name.endswith(tuple(_NEEDS_A_WRITER)) and not framework_writes(path, implementation):
+        writers = sorted(name for name, endings in _WRITES.items() if path.name.endswith(endings))
         raise UsageError(
-            f"{path}: only Keras writes {', '.join(KERAS_WRITES)}, and the target is {implementation.name}. "
+            f"{path}: only {' or '.join(writers)} writes such a file, and the target is {implementation.name}. "
             f"Try {', '.join(implementation.framework.extensions)}, .safetensors or .npz."
         )
 

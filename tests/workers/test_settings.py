@@ -88,7 +88,11 @@ BAD_FILES = {
     "[frameworks.torch]\npython = 'a'\nversion = 2": "[frameworks.torch] takes one key, python",
     "[frameworks.pytorch]\npython = 'a'": "[frameworks.pytorch] names a framework that xframe does not know: 'pytorch'."
     " Did you mean torch?",
-    "[frameworks.zzz]\npython = 'a'": "Known: keras, onnx, paddle, torch.",
+    "[frameworks.zzz]\npython = 'a'": "Known: keras, onnx, paddle, tf, torch.",
+    "[frameworks.torch]\nbackend = 'torch'": "[frameworks.torch] takes one key, python",
+    "[frameworks.keras]\nbackend = 'pytorch'": "backend is one of tensorflow, torch, jax; found 'pytorch'.",
+    "[frameworks.keras]\nbackend = 3": "backend is one of tensorflow, torch, jax; found 3.",
+    "[frameworks.keras]": "[frameworks.keras] takes python = ",
 }
 
 
@@ -101,6 +105,15 @@ def test_a_bad_file_names_itself_and_the_key(text):
     assert str(caught.value).startswith(str(path))
     assert BAD_FILES[text] in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("more", ["", "python = 'python3.12'\n"])
+def test_keras_runs_on_the_backend_that_the_file_names(more):
+    write(f"[frameworks.keras]\nbackend = 'torch'\n{more}")
+    settings = load_settings()
+    assert settings.environment("keras") == {"KERAS_BACKEND": "torch"}
+    assert settings.environment("torch") == {}
+    assert settings.python("keras") == ("python3.12" if more else sys.executable)
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "soon", "1e400", "5 s", "True"])

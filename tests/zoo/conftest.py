@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 def facts(framework):
     """What facts/state_<framework>.py prints last. A missing framework is a failure, not a skip."""
     script = SCRIPTS / f"state_{framework}.py"
-    run = partial(subprocess.run, env=os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow"})
+    run = partial(subprocess.run, env=os.environ | {"PYTHONPATH": str(ROOT)})
     done = run([sys.executable, script], check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{script.name} ended with {done.returncode}:\n{done.stderr[-3000:]}"
     return json.loads(done.stdout.splitlines()[-1])

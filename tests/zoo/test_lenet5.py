@@ -1,5 +1,6 @@
 """The LeNet-5s with one kind of pooling: what they hold, what they return, and every pair ported."""
 
+import re
 import subprocess
 import sys
 from itertools import permutations
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xframe.errors import PlanError
 from xframe.mapping import load_table
 from xframe.proving.probe import random_input
 from xframe.proving.sides import Side
@@ -23,6 +25,7 @@ LAYERS = {
         "torch/sequential": ("0", "3", "7", "9", "11"),
         "torch/fullconv": ("conv1", "conv2", "conv3", "fc2", "fc3"),
         "keras": ("conv2d", "conv2d_1", "dense", "dense_1", "dense_2"),
+        "tf": ("conv_{}1", "conv_{}2", "fc_{}1", "fc_{}2", "out_{}"),
     },
     "lenet5_sigmoid": {
         "paddle": ("1", "4", "8", "10", "12"),
@@ -36,12 +39,15 @@ LAYERS = {
     },
 }
 COUNTS = {"lenet5": (61_706, 10), "lenet5_sigmoid": (61_706, 10), "lenet5_subsampling": (61_750, 14)}
+NO_BIAS = {("lenet5", "tf"): (61_684, 8)}  # two convolutions without bias, of 6 and 16 channels
 PROBABILITIES = {("lenet5", "torch"), ("lenet5", "torch/sequential"), ("lenet5", "keras")}
 COLUMNS = [(model, column) for model, columns in LAYERS.items() for column in columns]
 IN_CI = {
     ("lenet5", "paddle", "torch"),
     ("lenet5", "keras", "torch/fullconv"),
     ("lenet5", "torch/fullconv", "torch/sequential"),
+    ("lenet5", "tf", "torch/sequential"),
+    ("lenet5", "keras", "tf"),
     ("lenet5_sigmoid", "torch", "keras"),
     ("lenet5_subsampling", "paddle", "keras"),
     ("lenet5_subsampling", "torch", "paddle"),
@@ -66,10 +72,19 @@ def test_every_column_is_tested():
 @pytest.mark.parametrize(("model", "implementation"), COLUMNS)
 def test_counts_and_names(build, model, implementation):
     specs = build(model, implementation).specs
-    assert (sum(spec.numel for spec in specs.values()), len(specs)) == COUNTS[model]
-    layers = [name.replace("/", ".").rsplit(".", 1)[0] for name in specs]
+    counts = NO_BIAS.get((model, implementation), COUNTS[model])
+    assert (sum(spec.numel for spec in specs.values()), len(specs)) == counts
+    layers = [layer_of(name, implementation) for name in specs]
     assert sorted(set(layers)) == sorted(LAYERS[model][implementation])
-    assert all(layers.count(layer) == 2 for layer in layers)
+    alone = ("conv_{}1", "conv_{}2")
+    assert all(layers.count(layer) == (1 if layer in alone else 2) for layer in layers)
+
+
+def layer_of(name, implementation):
+    """The layer that a tensor is of; tf's variables have the letter W or b within their names."""
+    if implementation == "tf":
+        return re.sub("_[Wb]", "_{}", name)
+    return name.replace("/", ".").rsplit(".", 1)[0]
 
 
 @pytest.mark.parametrize(("model", "implementation"), COLUMNS)
@@ -103,7 +118,8 @@ def pairs():
 @pytest.mark.parametrize(("model", "source", "target"), list(pairs()))
 def test_ported(port, model, source, target):
     result = port(model, source, target)
-    assert (result.verdict, len(result.plan.moves)) == ("equivalent", COUNTS[model][1])
+    moved = 8 if "tf" in (source, target) else COUNTS[model][1]
+    assert (result.verdict, len(result.plan.moves)) == ("equivalent", moved)
     assert result.proof.float64.max_rel <= 1e-12
     differ = ((model, source) in PROBABILITIES) != ((model, target) in PROBABILITIES)
     assert len(result.notes) == differ
@@ -114,6 +130,48 @@ def test_a_dense_layer_is_a_convolution_as_large_as_its_input(port, tmp_path):
     ported = port("lenet5", "torch", "torch/fullconv", weights=drawn, out=tmp_path / "convolution.npz").out
     dense, convolution = np.load(drawn)["fc1.weight"], np.load(ported)["conv3.weight"]
     assert np.array_equal(convolution, dense.reshape(120, 16, 5, 5))
+
+
+def test_shapes_of_the_variables(build):
+    shapes = {name: spec.shape for name, spec in build("lenet5", "tf").specs.items()}
+    assert shapes == {
+        "conv_W1": (5, 5, 1, 6), "conv_W2": (5, 5, 6, 16), "fc_W1": (400, 120), "fc_b1": (120,),
+        "fc_W2": (120, 84), "fc_b2": (84,), "out_W": (84, 10), "out_b": (10,),
+    }  # fmt: skip
+
+
+@pytest.fixture
+def biased(port, tmp_path):
+    """Weights of the torch column whose second convolution has a bias that is not zero."""
+    tensors = dict(np.load(port("lenet5", "torch", "torch", out=tmp_path / "drawn.npz", verify=False).out))
+    tensors["conv2.bias"] = tensors["conv2.bias"] + np.float32(0.5)
+    np.savez(tmp_path / "biased.npz", **tensors)
+    return tmp_path / "biased.npz"
+
+
+def test_a_bias_that_tf_has_no_place_for_is_refused_by_name(port, biased, tmp_path):
+    out = tmp_path / "out.index"
+    with pytest.raises(PlanError) as caught:
+        port("lenet5", "torch", "tf", weights=biased, out=out)
+    (problem,) = caught.value.problems
+    assert problem.tensor == "conv2.bias"
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_out_of_tf_the_biases_are_zeros(port, tmp_path):
+    ported = port("lenet5", "tf", "torch", out=tmp_path / "out.npz")
+    assert [step.target.name for step in ported.plan.filled] == ["conv1.bias", "conv2.bias"]
+    tensors = np.load(ported.out)
+    assert all((tensors[name] == 0).all() for name in ("conv1.bias", "conv2.bias"))
+    assert all((tensors[name] != 0).any() for name in tensors if name not in ("conv1.bias", "conv2.bias"))
+
+
+def test_tf_s_own_checkpoint_there_and_back(port, digests, tmp_path):
+    first = port("lenet5", "tf", "tf", out=tmp_path / "first.index").out
+    second = port("lenet5", "tf", "keras", weights=first, out=tmp_path / "second.weights.h5").out
+    third = port("lenet5", "keras", "tf", weights=second, out=tmp_path / "third.index").out
+    assert digests(third) == digests(first)
+    assert len(digests(first)) == 8
 
 
 @pytest.fixture

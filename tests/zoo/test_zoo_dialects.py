@@ -76,7 +76,7 @@ def imports(path):
 @pytest.mark.parametrize("path", sorted(ZOO.rglob("*.py")), ids=lambda path: str(path.relative_to(ZOO)))
 def test_a_file_imports_its_own_framework_and_nothing_else(path):
     outside = [name for name in imports(path) if name.split(".")[0] not in sys.stdlib_module_names]
-    own = {path.stem} if path.stem in FRAMEWORKS else set()
+    own = {{"tf": "tensorflow"}.get(path.stem, path.stem)} if path.stem in (*FRAMEWORKS, "tf") else set()
     zoo = re.compile(rf"xframe\.zoo\.\w+\.{path.stem}")
     assert {name.split(".")[0] for name in outside if not zoo.fullmatch(name)} == own
 

@@ -20,10 +20,24 @@ from xframe.frameworks import Run, State, resolve
 from xframe.tensors import STORAGE, Array
 
 
+def keep_float64() -> None:
+    """Let float64 stay what it is: on other backends than TensorFlow, Keras computes it in float32 and says float64.
+
+    Source: BIT64_TO_BIT32_DTYPE in keras/src/backend/common/dtypes.py, "to be aligned with JAX's default behavior".
+    Raises RuntimeError where that did not help, for then nothing could be proven.
+    """
+    from keras.src.backend.common import dtypes  # noqa: PLC0415 - no public name leads there
+
+    dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+    if keras.backend.result_type("float64", "float64") != "float64":
+        raise RuntimeError(f"Keras {keras.__version__} on {keras.backend.backend()} computes float64 in less")
+
+
 class Keras:
     """Variables and forward passes of ``keras.Model``. A variable's name is its path, ``conv1/kernel``."""
 
     def __init__(self) -> None:
+        keep_float64()
         backend = keras.backend.backend()
         self.versions = {"keras": keras.__version__, backend: resolve(f"{backend}:__version__")}
         self._recipes: weakref.WeakKeyDictionary[Any, tuple[str, Mapping[str, Any]]] = weakref.WeakKeyDictionary()
@@ -94,15 +108,11 @@ class Keras:
 
 
 def _save_bundle(model: Any, path: Path) -> None:
-    """A TensorFlow checkpoint under the state dict's names, as ``tf.compat.v1.train.Saver`` writes one."""
     if keras.backend.backend() != "tensorflow":
         raise ValueError(f"only the tensorflow backend writes TensorFlow checkpoints, not {keras.backend.backend()}")
-    import tensorflow as tf  # noqa: PLC0415 - another backend need not have it
+    from xframe.frameworks.tf import save_bundle  # noqa: PLC0415 - another backend need not have TensorFlow
 
-    names = [variable.path for variable in model.weights]
-    tensors = [tf.convert_to_tensor(variable.value) for variable in model.weights]
-    prefix = str(path.with_suffix(""))
-    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
+    save_bundle(path, {variable.path: variable.value for variable in model.weights})
 
 
 def _to_array(variable: Any) -> tuple[Array, str]:

@@ -39,10 +39,15 @@ def expose(package: str) -> None:
         del os.environ[SAFE_PATH]  # the user's own processes start as ever
 
 
+def set_where_unset(environment: dict[str, str]) -> None:
+    """What the user has set stays."""
+    for name, value in environment.items():
+        os.environ.setdefault(name, value)
+
+
 def share_the_cores() -> None:
     """Idle threads sleep instead of spinning: the other side's worker computes on the same cores, at the same time."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("KMP_BLOCKTIME", "0")
+    set_where_unset({"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"})
 
 
 def run(channel: Any) -> None:
@@ -51,6 +56,7 @@ def run(channel: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a worker ends
     redirect(settings["log"])
     share_the_cores()
+    set_where_unset(settings["environment"])
     expose(settings["package"])
     if sys.version_info < OLDEST:
         channel.send(

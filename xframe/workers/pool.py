@@ -55,10 +55,7 @@ class Pool:
         """Start workers without waiting for their imports."""
         for framework in frameworks:
             if framework not in self._workers:
-                python = self.settings.python(framework)
-                self._workers[framework] = Worker(
-                    framework, python, self.folder, self._guard.group, self.settings.timeout
-                )
+                self._workers[framework] = Worker(framework, self.settings, self.folder, self._guard.group)
 
     def __getitem__(self, framework: str) -> Worker:
         """The worker of ``framework``; one whose interpreter does not start says so when it is asked for anything."""

@@ -1,4 +1,7 @@
-"""Which interpreter serves a framework, and how long it may take: environment first, then xframe.toml."""
+"""Which interpreter serves a framework, which backend serves Keras, and how long it may take.
+
+The environment decides first (``XFRAME_PYTHON_…``, ``XFRAME_TIMEOUT``, Keras's ``KERAS_BACKEND``), then xframe.toml.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,31 @@ from xframe.planning.suggest import nearest
 
 FILE = "xframe.toml"
 TIMEOUT = 600.0
+BACKENDS = ("tensorflow", "torch", "jax")  # Keras's own names for what it can run on
 _VARIABLE = "XFRAME_PYTHON_"
+_KEYS = ('one key, python = "/path/of/its/interpreter"', 'python = "/path/of/its/interpreter" and backend = "torch"')
 FRAMEWORKS = sorted({path.stem for path in Path(__file__).parents[1].glob("frameworks/*.py")} - {"__init__", "server"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """``pythons``: framework → interpreter of its own. ``timeout``: seconds for one request."""
+    """``pythons``: framework → interpreter of its own. ``timeout``: seconds for one request.
+
+    ``backend`` is what Keras runs on; "" leaves it to Keras.
+    """
 
     pythons: Mapping[str, str] = field(default_factory=dict)
+    backend: str = ""
     timeout: float = TIMEOUT
     origin: str = "defaults"
 
     def python(self, framework: str) -> str:
         """The interpreter for ``framework``; this process's own unless set."""
         return self.pythons.get(framework, sys.executable)
+
+    def environment(self, framework: str) -> dict[str, str]:
+        """Variables that ``framework``'s process finds set where the user has not set them."""
+        return {"KERAS_BACKEND": self.backend} if framework == "keras" and self.backend else {}
 
 
 def load_settings(folder: Path | None = None) -> Settings:
@@ -41,10 +54,11 @@ def load_settings(folder: Path | None = None) -> Settings:
     start = (folder or Path.cwd()).resolve()
     path = next((parent / FILE for parent in (start, *start.parents) if (parent / FILE).is_file()), None)
     data = _read(path) if path is not None else {}
-    pythons = dict(_file_pythons(path, data.get("frameworks", {}))) if path is not None else {}
+    tables = dict(_tables(path, data.get("frameworks", {}))) if path is not None else {}
     timeout = _seconds(f"{path}: timeout", data.get("timeout", TIMEOUT))
     return Settings(
-        pythons=pythons | dict(_environment_pythons()),
+        pythons=_pythons(path, tables) | dict(_environment_pythons()),
+        backend=tables.get("keras", {}).get("backend", ""),
         timeout=_environment_timeout() or timeout,
         origin=str(path or "defaults"),
     )
@@ -75,17 +89,28 @@ def _seconds(place: str, value: Any) -> float:
     return float(value)
 
 
-def _file_pythons(path: Path, frameworks: Any) -> Iterator[tuple[str, str]]:
+def _tables(path: Path, frameworks: Any) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each ``[frameworks.<name>]``, its keys and values checked."""
     if not isinstance(frameworks, dict):
         raise UsageError(f"{path}: frameworks holds tables, [frameworks.torch] for one; found {frameworks!r}.")
     for name, table in frameworks.items():
-        _check_framework(f"{path}: [frameworks.{name}]", name)
-        python = table.get("python") if isinstance(table, dict) and len(table) == 1 else None
+        place = f"{path}: [frameworks.{name}]"
+        _check_framework(place, name)
+        takes = {"python", "backend"} if name == "keras" else {"python"}
+        if not isinstance(table, dict) or not table or table.keys() - takes:
+            raise UsageError(f"{place} takes {_KEYS[name == 'keras']}; found {table!r}.")
+        python = table.get("python", "python")
         if not isinstance(python, str) or not python or "\0" in python:
-            raise UsageError(
-                f'{path}: [frameworks.{name}] takes one key, python = "/path/of/its/interpreter"; found {table!r}.'
-            )
-        yield name, _relative_to(path, python)
+            raise UsageError(f"{place} takes {_KEYS[name == 'keras']}; found {table!r}.")
+        if table.get("backend", BACKENDS[0]) not in BACKENDS:
+            raise UsageError(f"{place}: backend is one of {', '.join(BACKENDS)}; found {table['backend']!r}.")
+        yield name, table
+
+
+def _pythons(path: Path | None, tables: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    if path is None:
+        return {}
+    return {name: _relative_to(path, table["python"]) for name, table in tables.items() if "python" in table}
 
 
 def _environment_pythons() -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from xframe.errors import FrameworkMissing, ModelError, UsageError, WorkerDied, WorkerTimeout
 from xframe.workers.process import DoesNotStart, DumpError, Process
+from xframe.workers.settings import Settings
 
 _PACKAGE = Path(__file__).parents[1]
 _START = 60.0  # seconds until an interpreter must answer as Python; its framework's import comes after
@@ -34,7 +35,8 @@ class Reply:
 class Worker:
     """One process with one framework. Requests are answered in order; after its end, all have the end's answer."""
 
-    def __init__(self, framework: str, python: str, folder: Path, group: int, timeout: float) -> None:
+    def __init__(self, framework: str, settings: Settings, folder: Path, group: int) -> None:
+        python, timeout = settings.python(framework), settings.timeout
         self.framework = framework
         self.timeout = timeout
         self._waiting: deque[Reply] = deque()
@@ -48,9 +50,15 @@ class Worker:
             self._end = self._missing(f"its interpreter {python} does not start ({error})")
             return
         self._process.seconds = timeout
-        paths = [str(Path.cwd())]
         self._send(
-            {"framework": framework, "folder": str(folder), "log": str(log), "package": str(_PACKAGE), "paths": paths}
+            {
+                "framework": framework,
+                "folder": str(folder),
+                "log": str(log),
+                "package": str(_PACKAGE),
+                "paths": [str(Path.cwd())],
+                "environment": settings.environment(framework),
+            }
         )
 
     @property

@@ -1,0 +1,103 @@
+"""TensorFlow without Keras, inside its worker: ``tf.Module`` and its variables."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+
+from xframe.frameworks import Run, State, resolve
+from xframe.tensors import STORAGE, Array
+
+
+class TensorFlow:
+    """Variables and calls of ``tf.Module``. A variable's name is its own, ``conv_W1`` for ``conv_W1:0``.
+
+    A factory takes ``dtype``, the name of its variables' dtype, besides the table's options: TensorFlow fixes it when a
+    variable is made. There are no layers to tap.
+    """
+
+    versions: ClassVar = {"tensorflow": tf.__version__}
+
+    def __init__(self) -> None:
+        self._recipes: weakref.WeakKeyDictionary[Any, tuple[str, Mapping[str, Any]]] = weakref.WeakKeyDictionary()
+
+    def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> Any:
+        model = resolve(factory)(**options, dtype=dtype)
+        self._recipes[model] = factory, options
+        return model
+
+    def state(self, model: Any) -> State:
+        return {name: _to_array(variable) for name, variable in _variables(model).items()}
+
+    def load(self, model: Any, state: State) -> None:
+        variables = _variables(model)
+        if variables.keys() != state.keys():
+            missing, unexpected = sorted(variables.keys() - state.keys()), sorted(state.keys() - variables.keys())
+            raise ValueError(f"the state leaves {missing} unset and {unexpected} unused")
+        for name, (array, dtype) in state.items():
+            variables[name].assign(array.view(tf.dtypes.as_dtype(dtype).as_numpy_dtype))
+
+    def load_file(self, model: Any, path: Path) -> None:
+        """A checkpoint under the variables' own names."""
+        held = tf.train.load_checkpoint(str(path.with_suffix("")))
+        variables, names = _variables(model), set(held.get_variable_to_shape_map())
+        if variables.keys() != names:
+            raise ValueError(f"the file lacks {sorted(variables.keys() - names)} or has more")
+        for name, variable in variables.items():
+            variable.assign(held.get_tensor(name))
+
+    def save_file(self, model: Any, path: Path) -> None:
+        save_bundle(path, _variables(model))
+
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:  # noqa: ARG002
+        outputs = self._in(model, dtype)(tf.constant(inputs.astype(dtype)))
+        listed = outputs if isinstance(outputs, list | tuple) else [outputs]
+        return Run([output.numpy() for output in listed], [])
+
+    def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
+        import tf2onnx  # noqa: PLC0415 - only exports need it
+
+        signature = [tf.TensorSpec((None, *inputs.shape[1:]), tf.float32, name="input")]
+        call = tf.function(self._in(model, "float32"), input_signature=signature)
+        tf2onnx.convert.from_function(call, input_signature=signature, output_path=str(path))
+
+    def _in(self, model: Any, dtype: str) -> Any:
+        """The same model in ``dtype``, built again where it has another."""
+        if all(variable.dtype == dtype for variable in model.variables if variable.dtype.is_floating):
+            return model
+        twin = self.build(*self._recipes[model], dtype)
+        originals = _variables(model)
+        for name, variable in _variables(twin).items():
+            variable.assign(tf.cast(originals[name], variable.dtype))
+        return twin
+
+
+def save_bundle(path: Path, tensors: Mapping[str, Any]) -> None:
+    """A TensorFlow checkpoint under these names, as ``tf.compat.v1.train.Saver`` writes one."""
+    held = [tf.convert_to_tensor(tensor) for tensor in tensors.values()]
+    prefix = str(path.with_suffix(""))
+    tf.raw_ops.SaveV2(prefix=prefix, tensor_names=list(tensors), shape_and_slices=[""] * len(held), tensors=held)
+
+
+def _variables(model: Any) -> dict[str, Any]:
+    """A module's variables by name, which must tell them apart."""
+    variables = {variable.name.removesuffix(":0"): variable for variable in model.variables}
+    if len(variables) != len(model.variables):
+        raise ValueError("two variables of the module have one name")
+    return variables
+
+
+def _to_array(variable: Any) -> tuple[Array, str]:
+    array, dtype = variable.numpy(), variable.dtype.name
+    return np.ascontiguousarray(array).reshape(array.shape).view(STORAGE[dtype]), dtype
+
+
+framework = TensorFlow()
