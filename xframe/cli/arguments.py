@@ -25,7 +25,7 @@ def _models(incomplete: str) -> list[str]:
     return [name for name in table_names() if name.startswith(incomplete)]
 
 
-def _columns(context: typer.Context, incomplete: str) -> list[str]:
+def columns(context: typer.Context, incomplete: str) -> list[str]:
     """For completion: the implementations of the model that stands before."""
     from xframe.mapping import load_table
 
@@ -66,11 +66,11 @@ Source = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="The implementation that the weights come from: a column of the table.",
-        autocompletion=_columns,
+        autocompletion=columns,
     ),
 ]
 Target = Annotated[
-    str, typer.Argument(metavar="TARGET", help="The implementation that they go to.", autocompletion=_columns)
+    str, typer.Argument(metavar="TARGET", help="The implementation that they go to.", autocompletion=columns)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

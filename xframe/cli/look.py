@@ -1,4 +1,4 @@
-"""The commands that look: list, show, check, inspect, doctor."""
+"""The commands that look: list, show, check, inspect, summary, doctor, verify."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from xframe.cli.arguments import (
     StoredAs,
     StripPrefix,
     budget,
+    columns,
     selection,
     table_options,
 )
@@ -147,6 +148,33 @@ def inspect(
         print_json(found.to_json())
     else:
         display(render_checkpoint(found))
+
+
+@app.command()
+@guarded
+def summary(
+    model: Model,
+    implementations: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[IMPLEMENTATION]…", help="Columns of the table; all by default.", autocompletion=columns
+        ),
+    ] = None,
+    set_: Set = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> None:
+    """Per layer and side by side: output shape, parameters, multiply-adds; and their totals."""
+    from xframe.report.summaries import render_summary
+    from xframe.workers import Pool
+    from xframe.workflows.summary import summary as sum_up
+
+    with progress_on_stderr(quiet=json_) as progress, Pool() as pool:
+        found = sum_up(model, implementations or (), options=table_options(set_), pool=pool, progress=progress)
+    if json_:
+        print_json(found.to_json())
+    else:
+        display(render_summary(found))
 
 
 @app.command()

@@ -25,6 +25,15 @@ class Run:
     taps: list[tuple[str, Array]]
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a layer: the shapes of the first tensor that it read and gave, batch included."""
+
+    layer: str
+    read: tuple[int, ...]
+    gave: tuple[int, ...]
+
+
 class Framework(Protocol):
     """What a worker can do with a model. ``Any`` is the framework's own model."""
 
@@ -52,6 +61,14 @@ class Framework(Protocol):
 
     def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
         """Run in evaluation mode, in ``dtype``, weights and inputs converted. Raises NotInEvaluation."""
+        ...
+
+    def layers(self, model: Any) -> dict[str, str]:
+        """Name and class of every layer that can be tapped."""
+        ...
+
+    def trace(self, model: Any, inputs: Array, taps: Sequence[str]) -> list[Call]:
+        """The calls of these layers in a forward pass in evaluation mode, in their order."""
         ...
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:

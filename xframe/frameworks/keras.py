@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from xframe.frameworks import Run, State, resolve
+from xframe.frameworks import Call, Run, State, resolve
 from xframe.tensors import STORAGE, Array
 
 
@@ -92,6 +92,19 @@ class Keras:
             [keras.ops.convert_to_numpy(output) for output in outputs],
             [(layer.name, keras.ops.convert_to_numpy(output)) for layer, output in zip(layers, seen, strict=True)],
         )
+
+    def layers(self, model: Any) -> dict[str, str]:
+        return {layer.name: type(layer).__name__ for layer in model.layers}
+
+    def trace(self, model: Any, inputs: Array, taps: Sequence[str]) -> list[Call]:
+        model = self._in(model, "float32")
+        layers = [layer for layer in model.layers if layer.name in taps]
+        ends = [[keras.tree.flatten(layer.input)[0], keras.tree.flatten(layer.output)[0]] for layer in layers]
+        seen = keras.Model(model.inputs, ends)(keras.ops.convert_to_tensor(inputs.astype("float32")), training=False)
+        return [
+            Call(layer.name, tuple(read.shape), tuple(gave.shape))
+            for layer, (read, gave) in zip(layers, seen, strict=True)
+        ]
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
         signature = [keras.InputSpec(shape=(None, *inputs.shape[1:]), dtype="float32", name="input")]

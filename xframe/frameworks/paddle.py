@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import paddle
 
-from xframe.frameworks import NotInEvaluation, Run, State, resolve
+from xframe.frameworks import Call, NotInEvaluation, Run, State, resolve
 from xframe.tensors import Array
 
 
@@ -35,20 +35,20 @@ class Paddle:
         paddle.save(model.state_dict(), str(path))
 
     def run(self, model: paddle.nn.Layer, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
-        _cast(model, dtype).eval()
-        layers = dict(model.named_sublayers())
         seen: list[tuple[str, Array]] = []
-        hooks = [layers[name].register_forward_post_hook(_recorder(name, seen)) for name in taps]
-        try:
-            with paddle.no_grad():
-                outputs = model(paddle.to_tensor(inputs.astype(dtype)))
-        finally:
-            for hook in hooks:
-                hook.remove()
+        outputs = _run(model, inputs, dtype, {name: _recorder(name, seen) for name in taps})
         training = [name or "the model" for name, layer in model.named_sublayers(include_self=True) if layer.training]
         if training:
             raise NotInEvaluation(", ".join(training))
         return Run([output.numpy() for output in _listed(outputs)], seen)
+
+    def layers(self, model: paddle.nn.Layer) -> dict[str, str]:
+        return {name: type(layer).__name__ for name, layer in model.named_sublayers()}
+
+    def trace(self, model: paddle.nn.Layer, inputs: Array, taps: Sequence[str]) -> list[Call]:
+        calls: list[Call] = []
+        _run(model, inputs, "float32", {name: _tracer(name, calls) for name in taps})
+        return calls
 
     def export_onnx(self, model: paddle.nn.Layer, path: Path, inputs: Array) -> None:
         spec = paddle.static.InputSpec([None, *inputs.shape[1:]], "float32", "input")
@@ -66,6 +66,26 @@ def _set(model: paddle.nn.Layer, tensors: Mapping[str, Any]) -> None:
     missing, unexpected = model.set_state_dict(tensors)
     if missing or unexpected:
         raise ValueError(f"set_state_dict left {missing} unset and {unexpected} unused")
+
+
+def _run(model: paddle.nn.Layer, inputs: Array, dtype: str, hooks: Mapping[str, Any]) -> Any:
+    """Outputs of a forward pass; ``hooks`` by sublayer hear of every call."""
+    _cast(model, dtype).eval()
+    layers = dict(model.named_sublayers())
+    placed = [layers[name].register_forward_post_hook(hook) for name, hook in hooks.items()]
+    try:
+        with paddle.no_grad():
+            return model(paddle.to_tensor(inputs.astype(dtype)))
+    finally:
+        for hook in placed:
+            hook.remove()
+
+
+def _tracer(name: str, calls: list[Call]) -> Any:
+    def trace(_layer: Any, read: Any, gave: Any) -> None:
+        calls.append(Call(name, tuple(_listed(read)[0].shape), tuple(_listed(gave)[0].shape)))
+
+    return trace
 
 
 def _recorder(name: str, seen: list[tuple[str, Array]]) -> Any:

@@ -141,6 +141,17 @@ class Service:
         placed = exchange.put(self._folder, self._name, [*arrays, *tapped])
         return {"outputs": placed[: len(arrays)], "taps": placed[len(arrays) :], "seconds": seconds}
 
+    def layers(self, handle: str) -> dict[str, str]:
+        """Name and class of every layer that can be tapped."""
+        return self._adapter.layers(self._models[handle])
+
+    def trace(
+        self, handle: str, inputs: exchange.Message, taps: list[str]
+    ) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+        """Layer, shape read and shape given of every call of the tapped layers."""
+        calls = self._adapter.trace(self._models[handle], exchange.get(inputs), taps)
+        return [(call.layer, call.read, call.gave) for call in calls]
+
     def export_onnx(self, handle: str, path: str, inputs: exchange.Message) -> None:
         self._adapter.export_onnx(self._models[handle], Path(path), exchange.get(inputs))
 

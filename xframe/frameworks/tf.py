@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Run, State, resolve
+from xframe.frameworks import Call, Run, State, resolve
 from xframe.tensors import STORAGE, Array
 
 
@@ -61,6 +61,12 @@ class TensorFlow:
         outputs = self._in(model, dtype)(tf.constant(inputs.astype(dtype)))
         listed = outputs if isinstance(outputs, list | tuple) else [outputs]
         return Run([output.numpy() for output in listed], [])
+
+    def layers(self, model: Any) -> dict[str, str]:  # noqa: ARG002
+        return {}
+
+    def trace(self, model: Any, inputs: Array, taps: Sequence[str]) -> list[Call]:  # noqa: ARG002
+        return []
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
         import tf2onnx  # noqa: PLC0415 - only exports need it

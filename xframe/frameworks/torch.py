@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from xframe.frameworks import NotInEvaluation, Run, State, resolve
+from xframe.frameworks import Call, NotInEvaluation, Run, State, resolve
 from xframe.tensors import STORAGE, Array
 
 _BITS = {2: torch.uint16, 1: torch.uint8}
@@ -36,19 +36,20 @@ class Torch:
         torch.save(model.state_dict(), path)
 
     def run(self, model: torch.nn.Module, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
-        model.to(getattr(torch, dtype)).eval()
         seen: list[tuple[str, Array]] = []
-        hooks = [model.get_submodule(name).register_forward_hook(_recorder(name, seen)) for name in taps]
-        try:
-            with torch.inference_mode():
-                outputs = model(torch.from_numpy(inputs.astype(dtype)))
-        finally:
-            for hook in hooks:
-                hook.remove()
+        outputs = _run(model, inputs, dtype, {name: _recorder(name, seen) for name in taps})
         training = [name or "the model" for name, module in model.named_modules() if module.training]
         if training:
             raise NotInEvaluation(", ".join(training))
         return Run([output.numpy() for output in _listed(outputs)], seen)
+
+    def layers(self, model: torch.nn.Module) -> dict[str, str]:
+        return {name: type(module).__name__ for name, module in model.named_modules() if name}
+
+    def trace(self, model: torch.nn.Module, inputs: Array, taps: Sequence[str]) -> list[Call]:
+        calls: list[Call] = []
+        _run(model, inputs, "float32", {name: _tracer(name, calls) for name in taps})
+        return calls
 
     def export_onnx(self, model: torch.nn.Module, path: Path, inputs: Array) -> None:
         example = torch.from_numpy(inputs.astype(np.float32))
@@ -57,6 +58,25 @@ class Torch:
             model.to(torch.float32).eval(), (example,), str(path), dynamo=True, dynamic_shapes=({0: batch},),
             input_names=["input"], output_names=["output"], external_data=False, verbose=False,
         )  # fmt: skip
+
+
+def _run(model: torch.nn.Module, inputs: Array, dtype: str, hooks: Mapping[str, Any]) -> Any:
+    """Outputs of a forward pass; ``hooks`` by submodule hear of every call."""
+    model.to(getattr(torch, dtype)).eval()
+    placed = [model.get_submodule(name).register_forward_hook(hook) for name, hook in hooks.items()]
+    try:
+        with torch.inference_mode():
+            return model(torch.from_numpy(inputs.astype(dtype)))
+    finally:
+        for hook in placed:
+            hook.remove()
+
+
+def _tracer(name: str, calls: list[Call]) -> Any:
+    def trace(_module: Any, read: Any, gave: Any) -> None:
+        calls.append(Call(name, tuple(_listed(read)[0].shape), tuple(_listed(gave)[0].shape)))
+
+    return trace
 
 
 def _recorder(name: str, seen: list[tuple[str, Array]]) -> Any:

@@ -53,7 +53,7 @@ class KindTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """A layer kind."""
+    """A layer kind. One without tensors, a pool for one, has a name only where it is a layer of its own."""
 
     name: str
     summary: str
@@ -111,9 +111,9 @@ def _framework(name: str, section: Section) -> Framework:
 
 def _kind(name: str, section: Section) -> Kind:
     summary = section.require("summary", str, "")
-    tensors = tuple(_tensor(role, child) for role, child in section.children("summary"))
-    if not tensors:
-        section.problem(f"the kind '{name}' has no tensors")
+    tensors = tuple(_tensor(role, child) for role, child in section.children("summary", "tensors"))
+    if section.take("tensors", bool, default=True) != bool(tensors):
+        section.problem(f"the kind '{name}' has no tensors, which `tensors = false` says of a kind")
     return Kind(name=name, summary=summary, tensors=tensors)
 
 

@@ -78,6 +78,7 @@ def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table
         input=_input(root, named),
         options=MappingProxyType(chosen),
         defaults=MappingProxyType(defaults),
+        lengths=_lengths(root, implementations),
         implementations=MappingProxyType(implementations),
         layers=layers,
         differences=tuple(read_differences(root, implementations)),
@@ -122,6 +123,12 @@ def _input(root: Section, named: Mapping[str, Any]) -> tuple[int, ...]:
     if len(good) != len(shape):
         root.problem(f"expected lengths or names of options, found {list(shape)!r}", "input")
     return good
+
+
+def _lengths(root: Section, implementations: Mapping[str, Implementation]) -> frozenset[str]:
+    """Options that are lengths of the input and arguments of no factory."""
+    taken = {option for column in implementations.values() for option in column.options}
+    return frozenset(item for item in root.data.get("input", []) if isinstance(item, str)) - taken
 
 
 def _entries(layer: Layer, implementations: Mapping[str, Implementation]) -> Iterator[Entry]:

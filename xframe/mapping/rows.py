@@ -25,7 +25,8 @@ def read_rows(
     for section in root.sections("layers"):
         kind = _row_kind(section, kinds)
         loops = _loops(section.section("for"))
-        cells = {name: section.require(name, str, "") for name in implementations}
+        needed = kind is None or bool(kind.tensors)
+        cells = {name: _cell(section, name, needed=needed) for name in implementations}
         _check_cells(section, cells, loops)
         without = frozenset(section.texts("without"))
         size_names = section.take("sizes", dict, {})
@@ -44,6 +45,13 @@ def read_rows(
                     only=MappingProxyType(only),
                     place=section.places.describe(section.path),
                 )
+
+
+def _cell(section: Section, implementation: str, *, needed: bool) -> str:
+    """The layer's name there, "" where it has no layer of its own for something that holds no tensor."""
+    if needed:
+        return section.require(implementation, str, "")
+    return section.take(implementation, str, "")
 
 
 def expand(text: str, variables: Mapping[str, str]) -> str:

@@ -97,7 +97,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A whole architecture. ``input`` is C×H×W, batch excluded; ``options`` are the factories' keyword arguments."""
+    """A whole architecture. ``input`` is C×H×W, batch excluded; ``options`` are the factories' keyword arguments.
+
+    ``lengths`` are the options that no factory takes: lengths of the input, which the networks leave open.
+    """
 
     name: str
     summary: str
@@ -105,6 +108,7 @@ class Table:
     input: tuple[int, ...]
     options: Mapping[str, Option]
     defaults: Mapping[str, Option]
+    lengths: frozenset[str]
     implementations: Mapping[str, Implementation]
     layers: tuple[Layer, ...]
     entries: tuple[Entry, ...] = field(repr=False)
@@ -124,7 +128,7 @@ class Table:
     def build_options(self, implementation: Implementation) -> dict[str, Option]:
         """The keyword arguments for this factory. Raises UsageError where a changed option is not one of its own."""
         changed = [key for key in self.options if self.options[key] != self.defaults[key]]
-        foreign = [key for key in changed if key not in implementation.options]
+        foreign = [key for key in changed if key not in implementation.options and key not in self.lengths]
         if foreign:
             takes = ", ".join(implementation.options) or "no options"
             raise UsageError(

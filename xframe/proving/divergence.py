@@ -29,7 +29,11 @@ def first_divergence(
     A layer that runs several times is compared run by run. ``skip`` names source layers that rightly differ.
     """
     here, there = source.implementation.name, target.implementation.name
-    pairs = {layer.names[here]: layer for layer in source.table.layers if layer.names[here] not in skip}
+    pairs = {
+        layer.names[here]: layer
+        for layer in source.table.layers
+        if layer.names[here] and layer.names[there] and layer.names[here] not in skip
+    }
     runs = (
         source.run(probe, "float64", list(pairs)),
         target.run(probe, "float64", [layer.names[there] for layer in pairs.values()]),

@@ -25,6 +25,15 @@ class Outputs:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class LayerCall:
+    """One call of a layer: its name, and the shapes it read and gave, C × H × W."""
+
+    layer: str
+    read: tuple[int, ...]
+    gave: tuple[int, ...]
+
+
 class Side:
     """The source or the target of a port. Requests return at once; what is returned waits when it is called."""
 
@@ -34,7 +43,7 @@ class Side:
         self._pool = pool
         self._handle = handle
         self._worker = pool[implementation.framework.name]
-        self._inputs: dict[int, exchange.Message] = {}
+        self._inputs: list[tuple[Array, exchange.Message]] = []
         options = table.build_options(implementation)
         self._built = self._ask("build", factory=implementation.build, options=options, dtype=dtype)
 
@@ -76,6 +85,21 @@ class Side:
         reply = self._ask("run", inputs=self._place(probe), dtype=dtype, taps=list(taps))
         return lambda: self._outputs(reply)
 
+    def layers(self) -> dict[str, str]:
+        """Name and class of every layer that can be tapped; none where the model has no layers."""
+        return dict(self._ask("layers").result())
+
+    def trace(self, probe: Array, taps: Sequence[str]) -> Callable[[], list[LayerCall]]:
+        """The calls of these layers in a forward pass, in their order, for one image of the probe, channels first."""
+        reply = self._ask("trace", inputs=self._place(probe), taps=list(taps))
+        return lambda: [LayerCall(name, self._one(read), self._one(gave)) for name, read, gave in reply.result()]
+
+    def _one(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """A shape without its batch, channels first."""
+        rest = tuple(shape[1:])
+        last = self.implementation.framework.channels == "last" and len(rest) > 1
+        return (rest[-1], *rest[:-1]) if last else rest
+
     def export_onnx(self, path: Path, probe: Array) -> Reply:
         """Export with the framework's own exporter."""
         return self._ask("export_onnx", path=str(path.absolute()), inputs=self._place(probe))
@@ -92,11 +116,13 @@ class Side:
         return self.implementation.framework.channels == "last" and array.ndim > 2
 
     def _place(self, probe: Array) -> exchange.Message:
-        if id(probe) not in self._inputs:
-            native = self.native(probe)
-            placed = self._pool.put(f"input-{self._handle}", [("", native, native.dtype.name)])
-            self._inputs[id(probe)] = placed[0][1]
-        return self._inputs[id(probe)]
+        for known, message in self._inputs:
+            if known is probe:
+                return message
+        native = self.native(probe)
+        ((_, message),) = self._pool.put(f"input-{self._handle.replace('/', '-')}", [("", native, native.dtype.name)])
+        self._inputs.append((probe, message))
+        return message
 
     def _outputs(self, reply: Reply) -> Outputs:
         result = reply.result()

@@ -43,7 +43,7 @@ def render_layers(table: Table) -> ConsoleRenderable:
     """``xframe show MODEL``: the name-mapping table, a line per layer."""
     grid = _grid("kind", *table.implementations)
     for layer in table.layers:
-        grid.add_row(layer.kind.name, *(escape(layer.names[name]) for name in table.implementations))
+        grid.add_row(layer.kind.name, *(_name(layer.names[name]) for name in table.implementations))
     differences = [
         Text(f"note: {', '.join(sorted(difference.of))}: {difference.says}", "yellow")
         for difference in table.differences
@@ -51,11 +51,15 @@ def render_layers(table: Table) -> ConsoleRenderable:
     return Group(Text(f"{table.name}: {table.summary}; {counted(len(table.layers), 'layer')}"), grid, *differences)
 
 
+def _name(name: str) -> str:
+    return escape(name) if name else "[dim]—[/]"
+
+
 def render_plan(source: str, target: str, rows: Iterable[TensorRow], differences: Sequence[str]) -> ConsoleRenderable:
     """``xframe show MODEL SOURCE TARGET``: a line per tensor, and what the table says that is not alike."""
     grid = _grid(source, "shape", target, "shape", "rearrangement, fill")
     for row in rows:
-        here, there = (escape(name) if name else "[dim]—[/]" for name in (row.source, row.target))
+        here, there = _name(row.source), _name(row.target)
         shapes = [
             shape(lengths) if name else ""
             for name, lengths in ((row.source, row.source_shape), (row.target, row.target_shape))
