@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all bench fuzz lint format fixtures clean
+.PHONY: port test test-all bench catalogue fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -15,6 +15,10 @@ test-all: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks --plot docs/speed.svg
+
+# Every ordered pair of every architecture, proven at full width; `make catalogue MODELS="resnet50 vgg16"` for some.
+catalogue: .venv/ready
+	$(BIN)/python -m benchmarks.catalogue $(MODELS) $(if $(MODELS),,--out docs/catalogue.md)
 
 # Coverage-guided fuzzing of every parser; `make fuzz TARGET=torch SECONDS=600` for one of them.
 SECONDS ?= 60

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xframe.errors import TableError
+from xframe.errors import TableError, UsageError
 from xframe.mapping import load_table
 from xframe.planning import make_plan
 from xframe.tensors import TensorSpec
@@ -66,6 +66,50 @@ def test_a_cell_may_place_the_tensor_s_own_name(table):
     entries = table().entries
     assert [entry.names["torch/flat"].name for entry in entries] == ["weight_of_fc", "bias_of_fc"]
     assert [entry.names["torch"].name for entry in entries] == ["fc.weight", "fc.bias"]
+
+
+SIZE = ("input = [1, 8, 8]\noptions = { classes = 10 }", 'input = [1, "size", 8]\noptions = { classes = 10, size = 8 }')
+
+
+def test_a_length_that_no_factory_takes_can_be_set_for_all_columns(table):
+    loaded = load_table(str(table(SIZE).file), {"size": 6})
+    assert loaded.input == (1, 6, 8)
+    assert [loaded.build_options(column) for column in loaded.implementations.values()] == [
+        {"classes": 10},
+        {"epsilon": 1e-3, "classes": 10},
+        {},
+    ]
+
+
+def test_another_option_that_a_column_does_not_take_is_refused(table):
+    loaded = load_table(str(table(SIZE).file), {"classes": 3})
+    with pytest.raises(UsageError, match=r"torch/flat' cannot be built with another classes"):
+        loaded.build_options(loaded.implementation("torch/flat"))
+
+
+def test_a_column_may_count_from_another_number(table):
+    row = 'kind = "linear"\npaddle = "fc"\ntorch = "fc"\n"torch/flat" = "{tensor}_of_fc"'
+    counted = (
+        'kind = "linear"\nfor = { n = "0..2" }\npaddle = "fc{n}"\ntorch = "fc.{n+1}"\n"torch/flat" = "{n-1}_{tensor}"'
+    )
+    names = [entry.names for entry in table((row, counted)).entries if entry.tensor.role == "weight"]
+    assert [name["paddle"].name for name in names] == ["fc0.weight", "fc1.weight", "fc2.weight"]
+    assert [name["torch"].name for name in names] == ["fc.1.weight", "fc.2.weight", "fc.3.weight"]
+    assert [name["torch/flat"].name for name in names] == ["-1_weight", "0_weight", "1_weight"]
+    with pytest.raises(TableError, match=r"'\{n\+1\}' adds to words"):
+        table((row, counted.replace('"0..2"', '["a", "b"]')))
+
+
+POOL = """
+[[layers]]
+kind = "avg_pool"
+paddle = "pool"
+"""
+
+
+def test_a_layer_without_tensors_has_a_name_only_where_it_is_one(table):
+    layer = table(("[[layers]]", POOL + "[[layers]]")).layers[0]
+    assert dict(layer.names) == {"paddle": "pool", "torch": "", "torch/flat": ""}
 
 
 @pytest.mark.parametrize(

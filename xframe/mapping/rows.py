@@ -12,7 +12,7 @@ from xframe.mapping.kinds import Fill, Kind, Kinds, read_fill
 from xframe.mapping.section import Section
 from xframe.mapping.table import OWN, Implementation, Layer
 
-_VARIABLE = re.compile(r"\{([^{}]*)\}")
+_VARIABLE = re.compile(r"\{([^{}+-]*)([+-]\d+)?\}")  # {block}, or {block+1} where another counts from 1
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 Variables = dict[str, str]
 NamedSizes = Mapping[str, Any]  # a size's name → its value, or {variable: {value of the variable: size}}
@@ -56,7 +56,12 @@ def _cell(section: Section, implementation: str, *, needed: bool) -> str:
 
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """``layer{stage}.conv`` with its variables put in; unknown ones stay (they are a problem already)."""
-    return _VARIABLE.sub(lambda match: variables.get(match[1], match[0]), text)
+
+    def value(match: re.Match[str]) -> str:
+        found = variables.get(match[1], match[0])
+        return str(int(found) + int(match[2])) if match[2] and found.isdecimal() else found
+
+    return _VARIABLE.sub(value, text)
 
 
 def _row_kind(section: Section, kinds: Kinds) -> Kind | None:
@@ -89,13 +94,16 @@ def _check_cells(section: Section, cells: Mapping[str, str], loops: Mapping[str,
     """Every cell must use every variable of its row, and no other: else two layers would share a name."""
     several = {variable for variable, values in loops.items() if len(values) > 1}
     for implementation, cell in cells.items():
-        used = set(_VARIABLE.findall(cell.replace(OWN, "")))
+        used = {match[1] for match in _VARIABLE.finditer(cell.replace(OWN, ""))}
         if unknown := sorted(used - loops.keys()):
             detail = f"the pattern '{cell}' does not expand: no variable '{unknown[0]}'"
             section.problem(detail, implementation, suggestion=f"known: {', '.join(loops) or 'none'}")
         elif cell and (left_out := sorted(several - used)):
             detail = f"the pattern '{cell}' leaves out '{left_out[0]}', so several layers share one name"
             section.problem(detail, implementation)
+        for match in _VARIABLE.finditer(cell):
+            if match[2] and not all(value.isdecimal() for value in loops.get(match[1], ())):
+                section.problem(f"'{match[0]}' adds to words, not to numbers", implementation)
 
 
 def _check_kind(section: Section, kind: Kind, roles: frozenset[str], axes: Mapping[str, Any]) -> None:
@@ -137,4 +145,5 @@ def _size(value: Any, named: NamedSizes, variables: Variables) -> int | None:
     if isinstance(value, Mapping) and len(value) == 1:
         variable, lengths = next(iter(value.items()))
         value = lengths.get(variables.get(variable, "")) if isinstance(lengths, Mapping) else None
+        value = named.get(value) if isinstance(value, str) else value
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -62,6 +62,11 @@ class Pool:
         self.start(framework)
         return self._workers[framework]
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Each started worker's process, by framework; waits for the imports."""
+        return {framework: worker.hello["pid"] for framework, worker in self._workers.items()}
+
     def put(self, owner: str, arrays: Iterable[tuple[str, Array, str]]) -> list[tuple[str, exchange.Message]]:
         """Place ``(name, stored array, dtype)`` where a worker can map them. Raises OutputError for a full disk."""
         try:

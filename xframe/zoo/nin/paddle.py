@@ -1,4 +1,4 @@
-"""Network in network in Paddle; (N, 3, H, W) to (N, 10)."""
+"""Network in network in Paddle; (N, C, H, W) to (N, 10)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from paddle import nn
 class NiN(nn.Layer):
     """Three convolutions, each followed by two of kernel 1; the last gives a map per class, whose mean is its logit."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int, wide: int, middle: int, narrow: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2D(3, 192, 5, padding=2)
-        self.conv2 = nn.Conv2D(192, 160, 1)
-        self.conv3 = nn.Conv2D(160, 96, 1)
+        self.conv1 = nn.Conv2D(in_channels, wide, 5, padding=2)
+        self.conv2 = nn.Conv2D(wide, middle, 1)
+        self.conv3 = nn.Conv2D(middle, narrow, 1)
         self.pool3 = nn.MaxPool2D(3, stride=2, padding=1)
         self.dropout3 = nn.Dropout(0.5)
-        self.conv4 = nn.Conv2D(96, 192, 5, padding=2)
-        self.conv5 = nn.Conv2D(192, 192, 1)
-        self.conv6 = nn.Conv2D(192, 192, 1)
+        self.conv4 = nn.Conv2D(narrow, wide, 5, padding=2)
+        self.conv5 = nn.Conv2D(wide, wide, 1)
+        self.conv6 = nn.Conv2D(wide, wide, 1)
         self.pool6 = nn.MaxPool2D(3, stride=2, padding=1)
         self.dropout6 = nn.Dropout(0.5)
-        self.conv7 = nn.Conv2D(192, 192, 3, padding=1)
-        self.conv8 = nn.Conv2D(192, 192, 1)
-        self.conv9 = nn.Conv2D(192, 10, 1)
+        self.conv7 = nn.Conv2D(wide, wide, 3, padding=1)
+        self.conv8 = nn.Conv2D(wide, wide, 1)
+        self.conv9 = nn.Conv2D(wide, 10, 1)
         self.pool9 = nn.AdaptiveAvgPool2D(1)
         self.flatten = nn.Flatten()
         self.relu = nn.ReLU()
@@ -43,10 +43,10 @@ class NiN(nn.Layer):
         return self.flatten(x)
 
 
-def nin() -> NiN:
-    """Network in network (Lin et al. 2013, arXiv:1312.4400); (N, 3, H, W) to (N, 10) logits.
+def nin(in_channels: int = 3, wide: int = 192, middle: int = 160, narrow: int = 96) -> NiN:
+    """Network in network (Lin et al. 2013, arXiv:1312.4400); (N, C, H, W) to (N, 10) logits.
 
     >>> tuple(nin()(paddle.zeros([2, 3, 32, 32])).shape)
     (2, 10)
     """
-    return NiN()
+    return NiN(in_channels, wide, middle, narrow)

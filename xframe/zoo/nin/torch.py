@@ -1,4 +1,4 @@
-"""Network in network in PyTorch; (N, 3, H, W) to (N, 10)."""
+"""Network in network in PyTorch; (N, C, H, W) to (N, 10)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from torch import nn
 class NiN(nn.Module):
     """Three convolutions, each followed by two of kernel 1; the last gives a map per class, whose mean is its logit."""
 
-    def __init__(self) -> None:
+    def __init__(self, in_channels: int, wide: int, middle: int, narrow: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, 192, 5, padding=2)
-        self.conv2 = nn.Conv2d(192, 160, 1)
-        self.conv3 = nn.Conv2d(160, 96, 1)
+        self.conv1 = nn.Conv2d(in_channels, wide, 5, padding=2)
+        self.conv2 = nn.Conv2d(wide, middle, 1)
+        self.conv3 = nn.Conv2d(middle, narrow, 1)
         self.pool3 = nn.MaxPool2d(3, stride=2, padding=1)
         self.dropout3 = nn.Dropout(0.5)
-        self.conv4 = nn.Conv2d(96, 192, 5, padding=2)
-        self.conv5 = nn.Conv2d(192, 192, 1)
-        self.conv6 = nn.Conv2d(192, 192, 1)
+        self.conv4 = nn.Conv2d(narrow, wide, 5, padding=2)
+        self.conv5 = nn.Conv2d(wide, wide, 1)
+        self.conv6 = nn.Conv2d(wide, wide, 1)
         self.pool6 = nn.MaxPool2d(3, stride=2, padding=1)
         self.dropout6 = nn.Dropout(0.5)
-        self.conv7 = nn.Conv2d(192, 192, 3, padding=1)
-        self.conv8 = nn.Conv2d(192, 192, 1)
-        self.conv9 = nn.Conv2d(192, 10, 1)
+        self.conv7 = nn.Conv2d(wide, wide, 3, padding=1)
+        self.conv8 = nn.Conv2d(wide, wide, 1)
+        self.conv9 = nn.Conv2d(wide, 10, 1)
         self.pool9 = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.relu = nn.ReLU()
@@ -46,8 +46,8 @@ class NiN(nn.Module):
 class NiNAvgPool8(NiN):
     """The same network with an 8x8 average pool and dropout of whole channels."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, in_channels: int, wide: int, middle: int, narrow: int) -> None:
+        super().__init__(in_channels, wide, middle, narrow)
         # Which values a dropout takes away matters in training only.
         self.dropout3 = nn.Dropout2d(0.5)
         self.dropout6 = nn.Dropout2d(0.5)
@@ -55,19 +55,19 @@ class NiNAvgPool8(NiN):
         self.pool9 = nn.AvgPool2d(8, stride=1)
 
 
-def nin() -> NiN:
-    """Network in network (Lin et al. 2013, arXiv:1312.4400); (N, 3, H, W) to (N, 10) logits.
+def nin(in_channels: int = 3, wide: int = 192, middle: int = 160, narrow: int = 96) -> NiN:
+    """Network in network (Lin et al. 2013, arXiv:1312.4400); (N, C, H, W) to (N, 10) logits.
 
     >>> tuple(nin()(torch.zeros(2, 3, 32, 32)).shape)
     (2, 10)
     """
-    return NiN()
+    return NiN(in_channels, wide, middle, narrow)
 
 
-def nin_avgpool8() -> NiNAvgPool8:
-    """The same network for 32x32 images alone; (N, 3, 32, 32) to (N, 10) logits.
+def nin_avgpool8(in_channels: int = 3, wide: int = 192, middle: int = 160, narrow: int = 96) -> NiNAvgPool8:
+    """The same network for 32x32 images alone; (N, C, 32, 32) to (N, 10) logits.
 
     >>> tuple(nin_avgpool8()(torch.zeros(2, 3, 32, 32)).shape)
     (2, 10)
     """
-    return NiNAvgPool8()
+    return NiNAvgPool8(in_channels, wide, middle, narrow)
