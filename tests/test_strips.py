@@ -3,6 +3,9 @@
 import math
 import subprocess
 import sys
+from contextlib import contextmanager
+from itertools import zip_longest
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,11 +59,39 @@ def test_any_strides(data):
     array = array[tuple(slice(None, None, data.draw(st.sampled_from([1, 1, 2, -1]))) for _ in shape)]
     if data.draw(st.booleans()):
         array = np.broadcast_to(array, (3, *array.shape))
-    with pytest.MonkeyPatch.context() as patch:
+    largest = data.draw(st.sampled_from([64, 1024]))
+    with small(largest) as patch:
         for name in ("STRIP", "_TILE", "_CONTIGUOUS"):
             patch.setattr(module, name, data.draw(st.sampled_from([4, 16, 64, 1024])))
-        patch.setattr(module, "LARGEST", data.draw(st.sampled_from([64, 1024])))
-        assert b"".join(strip.tobytes() for strip in strips(array)) == np.ascontiguousarray(array).tobytes()
+            patch.setattr(module, name, min(getattr(module, name), largest))
+        patch.setattr(module, "_KEPT", data.draw(st.sampled_from([1, 100, 2**26])))
+        found = [(strip.tobytes(), strip.nbytes, strip.flags.c_contiguous, strip.ndim) for strip in strips(array)]
+    assert b"".join(strip for strip, *_ in found) == np.ascontiguousarray(array).tobytes()
+    assert all(0 < nbytes <= largest and contiguous and ndim == 1 for _, nbytes, contiguous, ndim in found)
+
+
+@contextmanager
+def small(largest):
+    """Room for strips of that size, and none from before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LARGEST", largest)
+        patch.setattr(module, "_rooms", [])
+        yield patch
+
+
+def test_arrays_that_are_cut_at_the_same_time_do_not_share_their_room():
+    arrays = [numbers((700, 300)).T, numbers((500, 400))[::-1].T]
+    together = [b"", b""]
+    for pair in zip_longest(*map(strips, arrays), fillvalue=np.empty(0, "u4")):
+        together = [whole + strip.tobytes() for whole, strip in zip(together, pair, strict=True)]
+    assert together == [np.ascontiguousarray(array).tobytes() for array in arrays]
+
+
+def test_room_is_kept_for_the_next_array():
+    with small(module.LARGEST):
+        for _ in range(3):
+            assert same(numbers((600, 700)).T)
+            assert len(module._rooms) == 1
 
 
 def test_a_digest_is_that_of_the_dense_bytes():
@@ -94,3 +125,21 @@ def test_memory_does_not_grow_with_a_mapped_array(tmp_path, order):
     done = subprocess.run([sys.executable, "-c", PROGRAM, path, order], check=True, capture_output=True, text=True)
     assert float(done.stdout) < 120
     assert Extent.dense(path, 0, (10_000, 10_000), "float32").map()[-1, -1] == 0
+
+
+def resident():
+    """Bytes of mapped files that are in this process's memory."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("RssFile:")[2].split()[0])
+
+
+@pytest.mark.parametrize("order", ["turned", "straight"])
+def test_pages_of_an_array_too_small_for_that_are_given_back_at_its_end(tmp_path, order):
+    path = tmp_path / "small"
+    path.write_bytes(bytes(36_000_000))
+    array = Extent.dense(path, 0, (3000, 3000), "float32").map()
+    array = array.T if order == "turned" else array
+    before = resident()
+    most = max(resident() for strip in strips(array) if not strip.any())
+    assert most - before > 10_000_000
+    assert resident() - before < 2_000_000

@@ -1,10 +1,13 @@
 """An output file appears whole or not at all."""
 
+import errno
+import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +177,88 @@ def test_only_the_leavings_of_the_dead_are_swept(tmp_path):
         second.publish()
         first.publish()
     assert sorted(listed(tmp_path)) == [".a.pth.mine.partial", "a.pth"]
+
+
+@pytest.mark.parametrize("ending", [".partial", ".partial.weights.h5", ".partial.index"])
+def test_leavings_of_any_name_are_swept_and_no_other_s(tmp_path, ending):
+    """In a pattern the brackets of a name would mean something else."""
+    (tmp_path / f".a[1].pth.0123abcd{ending}").touch()
+    others = [f".a1.pth.0123abcd{ending}", ".a[1].pth.0123abc.partial", ".a[1].pth.0123ABCD.partial"]
+    for name in others:
+        (tmp_path / name).touch()
+    (tmp_path / ".a[1].pth.00000000.partial").mkdir()  # nothing that can be opened, nor a reason to stop
+    checkpoints.write(tmp_path / "a[1].pth", None, outgoing([SPEC]))
+    assert sorted(listed(tmp_path)) == sorted([*others, ".a[1].pth.00000000.partial", "a[1].pth"])
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """What is flushed to the disk and what is renamed, in order."""
+    told, fsync, replace = [], os.fsync, Path.replace
+
+    def recorded_sync(handle):
+        told.append(f"flushed {Path(f'/proc/self/fd/{handle}').readlink().suffix or 'folder'}")
+        fsync(handle)
+
+    def recorded_replace(path, target):
+        told.append(f"renamed {path.suffix}")
+        return replace(path, target)
+
+    monkeypatch.setattr("os.fsync", recorded_sync)
+    monkeypatch.setattr(Path, "replace", recorded_replace)
+    return told
+
+
+def test_where_a_file_is_replaced_the_new_one_is_on_the_disk_first_and_the_rename_after(tmp_path, synced):
+    target = tmp_path / "a.pth"
+    checkpoints.write(target, None, outgoing([SPEC]))
+    assert synced == ["renamed .partial"]
+    synced.clear()
+    checkpoints.write(target, None, outgoing([SPEC]))
+    assert synced == ["flushed .partial", "renamed .partial", "flushed folder"]
+
+
+@pytest.mark.parametrize("old", ["a.index", "a.data-00000-of-00001"])
+def test_a_pair_is_flushed_whole_where_either_file_is_replaced(tmp_path, synced, old):
+    (tmp_path / old).write_bytes(b"old")
+    with staged(tmp_path / "a.index", ending=".partial.index") as stage:
+        (data,) = [partial for partial, _ in stage.beside]
+        data.write_bytes(b"data")
+        stage.publish()
+    suffixes = [data.suffix, ".index"]
+    assert synced == [
+        *(f"flushed {end}" for end in suffixes),
+        *(f"renamed {end}" for end in suffixes),
+        "flushed folder",
+    ]
+
+
+def test_what_lies_beside_an_index_that_is_a_link_is_beside_the_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "a.index").symlink_to("real/b.index")
+    with staged(tmp_path / "a.index", ending=".partial.index") as stage:
+        stage.path.write_bytes(b"index")
+        stage.beside[0][0].write_bytes(b"data")
+        stage.publish()
+    assert (tmp_path / "real" / "b.index").read_bytes() == b"index"
+    assert (tmp_path / "a.data-00000-of-00001").read_bytes() == b"data"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.data-00000-of-00001", "a.index", "b.index", "real"]
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "free some space"), (errno.EDQUOT, "free some space"), (errno.EROFS, "another folder"),
+        (errno.EACCES, "permission to write"), (errno.EPERM, "permission to write"), (errno.EIO, "another folder"),
+    ],
+)  # fmt: skip
+def test_what_to_try_where_the_system_refuses(tmp_path, number, advice):
+    def refused():
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(OutputError, match=f"untouched. Try: .*{advice}"):
+        checkpoints.write(tmp_path / "a.pth", None, [Outgoing.whole(SPEC, refused)])
+    assert listed(tmp_path) == []
 
 
 def test_time_is_not_in_the_file(tmp_path, monkeypatch):

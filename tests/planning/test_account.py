@@ -1,5 +1,8 @@
 """What an account sees of values that pass: NaN and infinity anywhere in a strip, and what a conversion costs."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -43,3 +46,42 @@ def test_losses_add_up():
     for _ in range(3):
         account.passed(np.array([1e6, 1 + 2**-20], np.float32), spec, "float16")
     assert account.loss == Loss(overflowed=3, rounded=3)
+
+
+def test_names_are_sorted_each_once():
+    account = Account()
+    for name in ("b", "c", "a", "b"):
+        account.passed(np.array([np.nan], "f4"), TensorSpec(name, (1,), "float32"), "float32")
+    assert account.nonfinite == ("a", "b", "c")
+
+
+def test_a_value_that_overflows_on_the_way_was_finite_in_its_source():
+    account = Account()
+    values = account.passed(np.array([1e6, 1.5], np.float32), TensorSpec("x", (2,), "float32"), "float16")
+    assert (values.dtype, values.tolist()) == (np.float16, [np.inf, 1.5])
+    assert account.nonfinite == ()
+    account.passed(np.array([np.inf], np.float32), TensorSpec("y", (1,), "float32"), "float16")
+    assert (account.nonfinite, account.loss) == (("y",), Loss(overflowed=1))
+
+
+def test_what_is_not_finite_is_seen_before_it_is_converted():
+    """As the source's dtype has it: the bits of another would be other numbers."""
+    account = Account()
+    account.passed(np.array([0x7FC0], "u2"), TensorSpec("nan", (1,), "bfloat16"), "float32")
+    account.passed(np.array([0x3F80], "u2"), TensorSpec("one", (1,), "bfloat16"), "float32")
+    account.passed(np.array([np.inf], "f4"), TensorSpec("inf", (1,), "float32"), "bfloat16")
+    assert account.nonfinite == ("inf", "nan")
+
+
+def test_no_loss_is_lost_between_threads(monkeypatch):
+    add = Loss.__add__
+
+    def slowly(one, other):
+        time.sleep(0.01)
+        return add(one, other)
+
+    monkeypatch.setattr(Loss, "__add__", slowly)
+    account, spec = Account(), TensorSpec("x", (1,), "float32")
+    with ThreadPoolExecutor(8) as executor:
+        list(executor.map(lambda _: account.passed(np.array([1e6], "f4"), spec, "float16"), range(16)))
+    assert account.loss == Loss(overflowed=16)

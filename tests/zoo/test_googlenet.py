@@ -62,6 +62,21 @@ def test_sizes_of_maps_and_logits(build, implementation):
     assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 1), np.float64)]
 
 
+@pytest.fixture
+def small(tmp_path):
+    """Images with one odd side: padding on one side only would show."""
+    path = tmp_path / "small.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((2, 3, 37, 64), np.float32))
+    return path
+
+
+@pytest.mark.parametrize(("source", "target"), [("paddle", "torch"), ("torch", "keras")])
+def test_small_ports(port, small, source, target):
+    result = port("googlenet", source, target, input=small)
+    assert (result.verdict, len(result.plan.moves)) == ("equivalent", 116)
+    assert result.proof.float64.max_rel <= 1e-9
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("source", "target"), list(permutations(IMPLEMENTATIONS, 2)))
 def test_ports(port, source, target):

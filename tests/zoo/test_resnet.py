@@ -1,7 +1,13 @@
 import math
-from itertools import product
+from itertools import permutations, product
 
+import numpy as np
 import pytest
+
+from xframe.errors import UsageError
+from xframe.mapping import load_table
+from xframe.proving.probe import random_weights
+from xframe.proving.sides import Side
 
 IMPLEMENTATIONS = ("paddle", "paddle/custom", "torch", "keras")
 BLOCKS = [f"layer{stage}.{block}" for stage, block in product(range(1, 5), range(2))]
@@ -117,3 +123,51 @@ def test_without_residual_the_shortcuts_are_there_but_unused(paddle_facts):
     unused = {f"net.{stage}.0.{name}" for stage in (2, 3, 4) for name in ("shortcut.weight", "bn3.weight", "bn3.bias")}
     assert paddle_facts["without gradient"] == []
     assert set(paddle_facts["without gradient or residual"]) == unused
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Images with one odd side: padding on one side only would show."""
+    path = tmp_path / "small.npy"
+    np.save(path, np.random.default_rng(0).standard_normal((2, 1, 32, 45), np.float32))
+    return path
+
+
+def residual_pairs():
+    """Every ordered pair of the columns that know the option; one of them is quick."""
+    for pair in permutations(IMPLEMENTATIONS[1:], 2):
+        yield pytest.param(*pair, marks=() if pair == ("paddle/custom", "torch") else pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("source", "target"), list(residual_pairs()))
+def test_ports_without_residual(port, small, source, target):
+    options = {"use_residual": False, "in_channels": 1, "num_classes": 10}
+    result = port("resnet18", source, target, input=small, set=options)
+    assert (result.verdict, len(result.plan.moves)) == ("equivalent", 102)  # the unused shortcuts among them
+    assert result.proof.float64.max_rel <= 1e-9
+
+
+def test_paddles_own_network_cannot_do_without_residual(port):
+    with pytest.raises(UsageError, match="'paddle' cannot be built with another use_residual"):
+        port("resnet18", "paddle", "torch", set={"use_residual": False})
+
+
+UNUSED = ("shortcut", "bn3", "downsample")
+
+
+@pytest.mark.parametrize("use_residual", [True, False])
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS[1:])
+def test_only_the_residual_needs_the_shortcuts(pool, implementation, use_residual):
+    """Other weights in the shortcuts make another answer, or not."""
+    table = load_table("resnet18", {"use_residual": use_residual, "in_channels": 1, "num_classes": 10})
+    side = Side(pool, table, table.implementation(implementation), "resnet18", "float32")
+    specs = side.specs
+    unused = {name: spec for name, spec in specs.items() if any(part in name for part in UNUSED)}
+    first = {name: drawn for name, *drawn in random_weights(table, implementation, specs, 0)}
+    other = first | {name: drawn for name, *drawn in random_weights(table, implementation, unused, 1)}
+    answers = []
+    for weights in (first, other):
+        side.load(pool.put("weights", [(name, *drawn) for name, drawn in weights.items()])).result()
+        answers.append(side.run(np.ones((1, 1, 32, 45), np.float32), "float32")().arrays[0])
+    side.release()
+    assert np.array_equal(*answers) is not use_residual

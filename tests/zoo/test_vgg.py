@@ -197,7 +197,7 @@ def test_narrow_ports_at_224(port, image, name, source, target):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@pytest.mark.parametrize("name", ["vgg7", "vgg16_plain"])
+@pytest.mark.parametrize("name", ["vgg7", "vgg11", "vgg16_plain"])
 def test_ports(port, name, source, target):
     """At full width."""
     result = port(name, source, target)

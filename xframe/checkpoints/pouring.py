@@ -95,6 +95,13 @@ class _Pouring:
                 raise
 
     def _fill(self, slot: Slot) -> tuple[Poured, int]:
+        try:
+            return self._filled(slot)
+        except BaseException:
+            self._stop.set()  # here, for ``all`` hears of it only after the slots before this one
+            raise
+
+    def _filled(self, slot: Slot) -> tuple[Poured, int]:
         spec, position = slot.tensor.spec, slot.offset
         digest, checksum = Digest() if self._digests else None, slot.crc or 0
         for strip in slot.tensor.strips():

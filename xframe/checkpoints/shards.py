@@ -73,7 +73,7 @@ class _Set:
 
     def write(self) -> tuple[list[Poured], list[str]]:
         parts = list(_parts(self.tensors, self.sharding.largest))
-        journal = _Journal.begun(self.index, self._identity())
+        journal = _Journal.begun(self.index, self._identity(), len(parts))
         if journal.done and not self.sharding.resume:
             self._forget(journal)
         names = journal.names or self._names(len(parts))
@@ -186,19 +186,20 @@ class _Journal:
     old: list[str] = field(default_factory=list)  # of the set that this one replaces
 
     @classmethod
-    def begun(cls, index: Path, identity: str) -> _Journal:
-        """The journal beside ``index``: a new one, or that of an interrupted writing of the same tensors.
+    def begun(cls, index: Path, identity: str, count: int) -> _Journal:
+        """The journal beside ``index``: a new one, or that of an interrupted writing of the same tensors in ``count``.
 
         That of another writing is removed, with the shards that only it names.
         """
-        path = index.with_name(f".{index.name}.journal")
+        path, stem = index.with_name(f".{index.name}.journal"), index.name.removesuffix(INDEX)
         said = _said(path)
-        if said.get("identity") == identity:
+        named = [*said.get("names", ()), *said.get("old", ())]
+        ours = [name for name in named if _is_shard(name, stem)]
+        if said.get("identity") == identity and named == ours and len(set(said["names"])) == count:
             return cls(path, identity, said["names"], said["done"], said["old"])
-        kept, stem = _named_in(index), index.name.removesuffix(INDEX)
-        for name in (*said.get("names", ()), *said.get("old", ())):
-            if name not in kept and _is_shard(name, stem):
-                index.with_name(name).unlink(missing_ok=True)
+        kept = _named_in(index)
+        for name in set(ours) - kept:
+            index.with_name(name).unlink(missing_ok=True)
         return cls(path, identity, old=sorted(kept))
 
     def start(self, names: list[str]) -> None:
@@ -224,7 +225,8 @@ def _said(path: Path) -> dict[str, Any]:
     try:
         match json.loads(path.read_text()):
             case {"identity": str(), "names": [*names], "done": dict(done), "old": [*old]} as said:
-                if all(isinstance(name, str) for name in (*names, *old)) and set(done) <= set(names):
+                words = all(isinstance(name, str) for name in (*names, *old))
+                if words and set(done) <= set(names) and all(isinstance(found, dict) for found in done.values()):
                     return dict(said)
     except (OSError, ValueError):
         pass

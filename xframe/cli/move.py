@@ -54,6 +54,9 @@ def port(
         bool,
         typer.Option("--verify/--no-verify", help="Run both sides and compare; without, the file is only written."),
     ] = True,
+    strict_proof: Annotated[
+        bool, typer.Option("--strict-proof", help="Also fail while the outputs cannot see some tensor (exit code 1).")
+    ] = False,
     input_: Annotated[
         Path | None, typer.Option("--input", metavar="FILE.npy", help="An input of your own, N×C×H×W.")
     ] = None,
@@ -75,6 +78,7 @@ def port(
 
     options = PortOptions(
         weights=weights, out=out, seed=seed, dtype=dtype, tolerance=Tolerance(atol=atol, rtol=rtol), verify=verify,
+        strict_proof=strict_proof,
         input=input_, onnx=onnx, set=table_options(set_), selection=selection(select, strip_prefix, stored_as),
         budget=budget(max_memory),
     )  # fmt: skip

@@ -34,6 +34,14 @@ class Call:
     gave: tuple[int, ...]
 
 
+class Cotangent(Protocol):
+    """What an output is weighted with before gradients are taken."""
+
+    def __call__(self, index: int, shape: tuple[int, ...]) -> Array:
+        """For the output of that number and shape, batch included."""
+        ...
+
+
 class Framework(Protocol):
     """What a worker can do with a model. ``Any`` is the framework's own model."""
 
@@ -61,6 +69,14 @@ class Framework(Protocol):
 
     def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
         """Run in evaluation mode, in ``dtype``, weights and inputs converted. Raises NotInEvaluation."""
+        ...
+
+    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+        """Of all outputs times their cotangents, summed, in evaluation mode: by tensor of the state dict, and by input.
+
+        Tensors that the framework gives no gradient for, such as running statistics, are left out; one that does not
+        reach an output has zeros.
+        """
         ...
 
     def layers(self, model: Any) -> dict[str, str]:

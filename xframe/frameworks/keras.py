@@ -8,6 +8,7 @@ import tempfile
 import weakref
 import zipfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from xframe.frameworks import Call, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, Run, State, resolve
 from xframe.tensors import STORAGE, Array
 
 
@@ -93,6 +94,18 @@ class Keras:
             [(layer.name, keras.ops.convert_to_numpy(output)) for layer, output in zip(layers, seen, strict=True)],
         )
 
+    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+        model, call = self._in(model, dtype), partial(_evaluated, model)
+        variables = {variable.path: variable for variable in model.weights}
+        if keras.backend.backend() == "tensorflow":
+            from xframe.frameworks.tf import tape_gradients  # noqa: PLC0415 - another backend need not have it
+
+            values = {name: variable.value for name, variable in variables.items()}
+            return tape_gradients(call, values, inputs.astype(dtype), cotangent)
+        if keras.backend.backend() == "torch":
+            return _torch_gradients(call, variables, inputs.astype(dtype), cotangent)
+        raise ValueError(f"gradients are taken on the tensorflow and torch backends, not on {keras.backend.backend()}")
+
     def layers(self, model: Any) -> dict[str, str]:
         return {layer.name: type(layer).__name__ for layer in model.layers}
 
@@ -118,6 +131,30 @@ class Keras:
         for variable, original in zip(twin.weights, model.weights, strict=True):
             variable.assign(keras.ops.cast(original, variable.dtype))
         return twin
+
+
+def _evaluated(model: Any, inputs: Any) -> Any:
+    return model(inputs, training=False)
+
+
+def _torch_gradients(
+    call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
+) -> tuple[dict[str, Array], Array]:
+    import torch  # noqa: PLC0415 - another backend need not have it
+
+    held = {name: variable.value for name, variable in variables.items() if variable.value.is_floating_point()}
+    asked = {name: value.requires_grad for name, value in held.items()}
+    x = torch.from_numpy(inputs).requires_grad_()
+    try:
+        for value in held.values():
+            value.requires_grad_()
+        outputs = keras.tree.flatten(call(x))
+        seeds = [torch.from_numpy(cotangent(n, tuple(y.shape)).astype(inputs.dtype)) for n, y in enumerate(outputs)]
+        found = torch.autograd.grad(outputs, [x, *held.values()], seeds, allow_unused=True, materialize_grads=True)
+    finally:
+        for name, value in held.items():
+            value.requires_grad_(requires_grad=asked[name])
+    return {name: part.numpy() for name, part in zip(held, found[1:], strict=True)}, found[0].numpy()
 
 
 def _save_bundle(model: Any, path: Path) -> None:

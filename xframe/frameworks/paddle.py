@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import paddle
 
-from xframe.frameworks import Call, NotInEvaluation, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, NotInEvaluation, Run, State, resolve
 from xframe.tensors import Array
 
 
@@ -41,6 +41,30 @@ class Paddle:
         if training:
             raise NotInEvaluation(", ".join(training))
         return Run([output.numpy() for output in _listed(outputs)], seen)
+
+    def gradients(
+        self, model: paddle.nn.Layer, inputs: Array, dtype: str, cotangent: Cotangent
+    ) -> tuple[dict[str, Array], Array]:
+        _cast(model, dtype).eval()
+        state = model.state_dict()
+        wanted = {name: tensor for name, tensor in state.items() if isinstance(tensor, paddle.base.framework.Parameter)}
+        frozen = {name: tensor for name, tensor in wanted.items() if tensor.stop_gradient}
+        x = paddle.to_tensor(inputs.astype(dtype), stop_gradient=False)
+        try:
+            for tensor in frozen.values():
+                tensor.stop_gradient = False
+            outputs = _listed(model(x))
+            seeds = [paddle.to_tensor(cotangent(n, tuple(y.shape)).astype(dtype)) for n, y in enumerate(outputs)]
+            at_input, *found = paddle.grad(outputs, [x, *wanted.values()], seeds, allow_unused=True)
+        finally:
+            for tensor in frozen.values():
+                tensor.stop_gradient = True
+        gradients = {
+            name: np.zeros(tensor.shape, dtype) if part is None else part.numpy()
+            for (name, tensor), part in zip(wanted.items(), found, strict=True)
+            if part is not None or name not in frozen  # running statistics are parameters here, and never have one
+        }
+        return gradients, np.zeros_like(inputs, dtype) if at_input is None else at_input.numpy()
 
     def layers(self, model: paddle.nn.Layer) -> dict[str, str]:
         return {name: type(layer).__name__ for name, layer in model.named_sublayers()}

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from xframe import exchange
 from xframe.frameworks import Framework, NotInEvaluation
-from xframe.tensors import STORAGE
+from xframe.tensors import STORAGE, Array
 
 Reply = tuple[str, Any]
 _WORDS = 2000  # characters of an error's message that travel
@@ -95,6 +96,20 @@ def _versions(adapter: Framework) -> dict[str, str]:
     return {name: str(version) for name, version in versions.items()}  # torch's is a class of its own
 
 
+def _unit(random: np.random.Generator, _index: int, shape: tuple[int, ...]) -> Array:
+    """Random directions of unit length, one for each image."""
+    drawn: Array = random.standard_normal(shape)
+    lengths = np.linalg.norm(drawn.reshape(shape[0], -1), axis=1).reshape(-1, *(1 for _ in shape[1:]))
+    drawn /= lengths
+    return drawn
+
+
+def _largest(held: tuple[Array, str]) -> float:
+    """The largest absolute value of a stored float array; 1 where all are zero, or it is in no dtype of numpy's."""
+    array, dtype = held
+    return (float(np.abs(array).max(initial=0.0)) or 1.0) if array.dtype.name == dtype else 1.0
+
+
 class Service:
     """The commands. Models are kept under the handles that the parent chooses; arrays go through ``folder``."""
 
@@ -140,6 +155,19 @@ class Service:
         tapped = [(name, array, array.dtype.name) for name, array in run.taps]
         placed = exchange.put(self._folder, self._name, [*arrays, *tapped])
         return {"outputs": placed[: len(arrays)], "taps": placed[len(arrays) :], "seconds": seconds}
+
+    def sensitivity(self, handle: str, inputs: exchange.Message, seed: int) -> dict[str, float]:
+        """By tensor, how far a change of the largest size that it has moves the outputs, to first order, in float32.
+
+        Outputs are weighted with random cotangents of unit length.
+        """
+        random = np.random.default_rng(seed)
+        model, array = self._models[handle], exchange.get(inputs)
+        gradients, _ = self._adapter.gradients(model, array, "float32", partial(_unit, random))
+        state = self._adapter.state(model)
+        return {
+            name: float(np.abs(found).max(initial=0.0)) * _largest(state[name]) for name, found in gradients.items()
+        }
 
     def layers(self, handle: str) -> dict[str, str]:
         """Name and class of every layer that can be tapped."""

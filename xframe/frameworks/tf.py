@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Call, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, Run, State, resolve
 from xframe.tensors import STORAGE, Array
 
 
@@ -62,6 +62,10 @@ class TensorFlow:
         listed = outputs if isinstance(outputs, list | tuple) else [outputs]
         return Run([output.numpy() for output in listed], [])
 
+    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+        model = self._in(model, dtype)
+        return tape_gradients(model, _variables(model), inputs.astype(dtype), cotangent)
+
     def layers(self, model: Any) -> dict[str, str]:  # noqa: ARG002
         return {}
 
@@ -84,6 +88,22 @@ class TensorFlow:
         for name, variable in _variables(twin).items():
             variable.assign(tf.cast(originals[name], variable.dtype))
         return twin
+
+
+def tape_gradients(
+    call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
+) -> tuple[dict[str, Array], Array]:
+    """``Framework.gradients`` of anything that TensorFlow's tape sees through; statistics have theirs too."""
+    wanted = {name: variable for name, variable in variables.items() if variable.dtype.is_floating}
+    x = tf.constant(inputs)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch([x, *wanted.values()])
+        outputs = tf.nest.flatten(call(x))
+    seeds = [tf.constant(cotangent(n, tuple(y.shape)).astype(y.dtype.as_numpy_dtype)) for n, y in enumerate(outputs)]
+    ends = [x, *wanted.values()]
+    found = tape.gradient(outputs, ends, seeds, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    arrays = [tf.convert_to_tensor(part).numpy() for part in found]
+    return dict(zip(wanted, arrays[1:], strict=True)), arrays[0]
 
 
 def save_bundle(path: Path, tensors: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from xframe.frameworks import Call, NotInEvaluation, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, NotInEvaluation, Run, State, resolve
 from xframe.tensors import STORAGE, Array
 
 _BITS = {2: torch.uint16, 1: torch.uint8}
@@ -42,6 +42,27 @@ class Torch:
         if training:
             raise NotInEvaluation(", ".join(training))
         return Run([output.numpy() for output in _listed(outputs)], seen)
+
+    def gradients(
+        self, model: torch.nn.Module, inputs: Array, dtype: str, cotangent: Cotangent
+    ) -> tuple[dict[str, Array], Array]:
+        model.to(getattr(torch, dtype)).eval()
+        held = {name: tensor for name, tensor in model.state_dict(keep_vars=True).items() if tensor.is_leaf}
+        wanted = {name: tensor for name, tensor in held.items() if isinstance(tensor, torch.nn.Parameter)}
+        frozen = [tensor for tensor in wanted.values() if not tensor.requires_grad]
+        x = torch.from_numpy(inputs.astype(dtype)).requires_grad_()
+        try:
+            for tensor in frozen:
+                tensor.requires_grad_()
+            outputs = _listed(model(x))
+            seeds = [torch.from_numpy(cotangent(n, tuple(y.shape)).astype(dtype)) for n, y in enumerate(outputs)]
+            found = torch.autograd.grad(
+                outputs, [x, *wanted.values()], seeds, allow_unused=True, materialize_grads=True
+            )
+        finally:
+            for tensor in frozen:
+                tensor.requires_grad_(requires_grad=False)
+        return {name: part.numpy() for name, part in zip(wanted, found[1:], strict=True)}, found[0].numpy()
 
     def layers(self, model: torch.nn.Module) -> dict[str, str]:
         return {name: type(module).__name__ for name, module in model.named_modules() if name}

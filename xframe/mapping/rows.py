@@ -30,6 +30,7 @@ def read_rows(
         _check_cells(section, cells, loops)
         without = frozenset(section.texts("without"))
         size_names = section.take("sizes", dict, {})
+        gain = section.take("gain", float, 1.0)
         only = dict(_read_only(section.section("only"), implementations))
         section.finish()
         if kind is not None:
@@ -44,6 +45,7 @@ def read_rows(
                     absent=without,
                     only=MappingProxyType(only),
                     place=section.places.describe(section.path),
+                    gain=gain,
                 )
 
 

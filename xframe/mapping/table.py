@@ -49,7 +49,7 @@ class Layer:
     """One layer: its kind, its name per implementation, and the sizes of its axes as far as the table states them.
 
     ``absent`` lists the roles that no implementation has; ``only`` gives, for a role that some have, who they are and
-    what the others are filled with.
+    what the others are filled with. ``gain`` scales the kernel where weights are drawn.
     """
 
     kind: Kind
@@ -58,11 +58,16 @@ class Layer:
     absent: frozenset[str]
     only: Mapping[str, tuple[frozenset[str], Fill]]
     place: str
+    gain: float = 1.0
 
     def has(self, role: str, implementation: Implementation) -> bool:
         if role in self.absent:
             return False
         return role not in self.only or implementation.name in self.only[role][0]
+
+    def layer_name(self, implementation: str) -> str:
+        """What the layer itself is called there; "" where it is none that can be looked at."""
+        return "" if OWN in self.names[implementation] else self.names[implementation]
 
     def tensor_name(self, implementation: Implementation, own: str) -> str:
         """A tensor's name in the state dict. ``own``, what its kind calls it, comes last unless the cell places it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from xframe._version import __version__
 from xframe.checkpoints import staged
+from xframe.checkpoints.refusals import refusal, shown
 from xframe.digests import digest_of_file
 from xframe.errors import CheckpointError
 from xframe.proving.comparison import Tolerance
@@ -76,13 +78,7 @@ def write_certificate(result: PortResult, out: Path, tolerance: Tolerance, probe
 
 def read_certificate(path: Path) -> Certificate:
     """The certificate at ``path``. Raises CheckpointError for a file that is none."""
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise _no_certificate(path, "a file of over 256 MB")
-        said = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise _no_certificate(path, str(error)) from None
-    match said:
+    match _json(path):
         case {
             "certificate": 1, "model": str(model), "source": str(source), "target": str(target),
             "verdict": str(verdict), "tensors": dict(tensors),
@@ -90,6 +86,21 @@ def read_certificate(path: Path) -> Certificate:
             found = {name: _tensor(path, name, entry) for name, entry in tensors.items()}
             return Certificate(path=path, model=model, source=source, target=target, verdict=verdict, tensors=found)
     raise _no_certificate(path, "another JSON file, or a certificate of a newer xframe")
+
+
+def _json(path: Path) -> object:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise _no_certificate(path, "a file of over 256 MB")
+        raw = path.read_bytes()
+        said: object = json.loads(raw.decode())
+    except OSError as error:
+        raise _no_certificate(path, shown(error)) from None
+    except UnicodeDecodeError:
+        raise _no_certificate(path, f"a binary file, no JSON: it starts with {raw[:8].hex(' ')}") from None
+    except (ValueError, RecursionError) as error:
+        raise _no_certificate(path, f"no JSON ({shown(error)})") from None
+    return said
 
 
 def _tensor(path: Path, name: str, entry: object) -> tuple[TensorSpec, str]:
@@ -101,4 +112,7 @@ def _tensor(path: Path, name: str, entry: object) -> tuple[TensorSpec, str]:
 
 
 def _no_certificate(path: Path, found: str) -> CheckpointError:
-    return CheckpointError(f"{path}: expected a certificate that a port wrote; found {found}. Try: FILE{ENDING}.")
+    """What to try is the certificate beside ``path``, if there is one: the two arguments may be the wrong way round."""
+    beside = certificate_path(path)
+    attempt = f"xframe verify {shlex.join([str(beside), str(path)])}" if beside.exists() else f"FILE{ENDING}"
+    return refusal(path, expected="a certificate that a port wrote, in JSON", found=found, attempt=attempt)

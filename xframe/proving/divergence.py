@@ -30,9 +30,9 @@ def first_divergence(
     """
     here, there = source.implementation.name, target.implementation.name
     pairs = {
-        layer.names[here]: layer
+        name: layer
         for layer in source.table.layers
-        if layer.names[here] and layer.names[there] and layer.names[here] not in skip
+        if (name := layer.layer_name(here)) and layer.layer_name(there) and name not in skip
     }
     runs = (
         source.run(probe, "float64", list(pairs)),

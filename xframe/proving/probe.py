@@ -75,7 +75,8 @@ def _draw(spec: TensorSpec, entry: Entry | None, implementation: str, generator:
     """Sizes that keep the signal at about one through any depth: He's for kernels, around one for scales."""
     draw = entry.tensor.draw if entry is not None else "shift"
     if draw == "kernel" and entry is not None:
-        return generator.normal(0.0, math.sqrt(2.0 / _fan_in(spec, entry, implementation)), spec.shape)
+        deviation = entry.layer.gain * math.sqrt(2.0 / _fan_in(spec, entry, implementation))
+        return generator.normal(0.0, deviation, spec.shape)
     if draw in ("scale", "variance"):
         return generator.uniform(0.5, 1.5, spec.shape)
     return generator.normal(0.0, 0.1, spec.shape)

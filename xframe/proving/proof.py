@@ -16,6 +16,7 @@ from xframe.proving.comparison import Comparison, Tolerance, compare_all, same_b
 from xframe.proving.divergence import Divergence, first_divergence
 from xframe.proving.onnx_parity import export_parity
 from xframe.proving.outputs import BothPrecisions, in_one_form
+from xframe.proving.sensitivity import Sensitivity
 from xframe.proving.sides import Side, place_checkpoint
 from xframe.proving.verdict import Parity, Proof
 from xframe.proving.weights import left_out
@@ -28,13 +29,14 @@ Check = Callable[[], None]
 class Runs:
     """One side's two forward passes over the probe, under way since this was made, behind its loading.
 
-    ``exact`` is the same side with weights that no fold has rounded; its float64 pass then stands for the side's.
+    float64 comes first: in float32 a framework may round the weights that it holds. ``exact`` is the same side with
+    weights that no fold has rounded; its float64 pass then stands for the side's.
     """
 
     def __init__(self, side: Side, probe: Array, exact: Side | None = None) -> None:
         self.side, self.probe = side, probe
-        self._float32 = side.run(probe, "float32")
         self._stored = side.run(probe, "float64")
+        self._float32 = side.run(probe, "float32")
         self._float64 = exact.run(probe, "float64") if exact is not None else self._stored
 
     @property
@@ -109,16 +111,26 @@ def load_exact(side: Side, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -
     side.load(pool.put("exact", arrays)).result()
 
 
-def prove(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, *, onnx: Pool | None) -> Proof:
+def prove(
+    source: Runs,
+    target: Runs,
+    plan: PortPlan,
+    tolerance: Tolerance,
+    *,
+    sensitivity: Sensitivity,
+    onnx: Pool | None,
+) -> Proof:
     """Hold both sides against each other; where they part, find out where first.
 
-    ``onnx`` is the pool whose onnxruntime runs an export of either side; None makes no exports.
+    ``sensitivity`` is the source's. ``onnx`` is the pool whose onnxruntime runs an export of either side; None makes no
+    exports.
     """
     ends = source.side.implementation, target.side.implementation
     one, other, notes = in_one_form(source.outputs, target.outputs, ends)
     float64 = compare_all(one.float64, other.float64, tolerance)
     divergence = None if float64 else _locate(source, target, plan, tolerance, float64)
     parities = [] if onnx is None else [_parity(onnx, runs) for runs in (source, target)]
+    unproven, unmeasured = _unproven(sensitivity, source, tolerance) if float64 else (None, ())
     return Proof(
         float64=float64,
         float32=compare_all(one.float32, other.float32, Tolerance(rtol=np.inf)),
@@ -128,8 +140,19 @@ def prove(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, *, o
         parities=tuple(parities),
         blind=_blind(one.float64),
         fold_rounding=target.fold_rounding if plan.folds else None,
-        notes=notes,
+        unproven=unproven,
+        notes=(*notes, *unmeasured),
     )
+
+
+def _unproven(
+    sensitivity: Sensitivity, source: Runs, tolerance: Tolerance
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Tensors that the source's outputs cannot see; None, and a note, where its framework gives no gradients."""
+    try:
+        return sensitivity.unproven(source.float64, tolerance.rtol), ()
+    except ModelError as error:
+        return None, (f"which tensors the outputs can see was not measured: {error}",)
 
 
 def _blind(outputs: Sequence[Array]) -> bool:

@@ -85,6 +85,10 @@ class Side:
         reply = self._ask("run", inputs=self._place(probe), dtype=dtype, taps=list(taps))
         return lambda: self._outputs(reply)
 
+    def sensitivity(self, probe: Array, seed: int) -> Reply:
+        """By tensor that has a gradient: how far a change as large as itself moves the outputs, to first order."""
+        return self._ask("sensitivity", inputs=self._place(probe), seed=seed)
+
     def layers(self) -> dict[str, str]:
         """Name and class of every layer that can be tapped; none where the model has no layers."""
         return dict(self._ask("layers").result())

@@ -46,7 +46,8 @@ class Proof:
     """Both precisions of both sides, and who parted first.
 
     ``noise_source`` and ``noise_target`` are each side's max |float32 − float64|: what float32 rounding alone does.
-    ``notes`` say what was done to outputs before they were compared.
+    ``unproven`` names the source's tensors that the outputs cannot see; None where that was not measured. ``notes`` say
+    what was done to outputs before they were compared.
     """
 
     float64: Comparison
@@ -57,6 +58,7 @@ class Proof:
     parities: tuple[Parity, ...] = ()
     blind: bool = False
     fold_rounding: float | None = None
+    unproven: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -71,13 +73,17 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortResult:
-    """A port that was carried out. ``out`` is None when it was different and nothing was written."""
+    """A port that was carried out. ``out`` is None when it was different and nothing was written.
+
+    ``strict_proof`` lets no tensor pass that the outputs cannot see.
+    """
 
     plan: PortPlan
     proof: Proof | None
     out: Path | None
     loss: Loss
     weights: str
+    strict_proof: bool = False
     nonfinite: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +103,12 @@ class PortResult:
     @property
     def holds(self) -> bool:
         """Whether the proof stands. NaN and Inf in the weights never pass: a relu may hide them from the outputs."""
-        return bool(self.proof) and not self.nonfinite
+        return bool(self.proof) and not self.nonfinite and not (self.strict_proof and self._unseen)
+
+    @property
+    def _unseen(self) -> bool:
+        """Whether some tensor is unproven; one that was not measured is."""
+        return self.proof is None or self.proof.unproven is None or bool(self.proof.unproven)
 
     @property
     def exit_code(self) -> int:
@@ -118,7 +129,7 @@ class PortResult:
             "source": plan.source,
             "target": plan.target,
             "verdict": self.verdict,
-            "tensors": {**plan.counts(), "nonfinite": list(self.nonfinite), "unproven": None},
+            "tensors": {**plan.counts(), "nonfinite": list(self.nonfinite), "unproven": _listed(proof)},
             "float64": None if proof is None else proof.float64.to_json(),
             "float32": float32,
             "first_divergence": None
@@ -136,6 +147,10 @@ class PortResult:
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
             "versions": {side: dict(found) for side, found in self.versions.items()},
         }
+
+
+def _listed(proof: Proof | None) -> list[str] | None:
+    return None if proof is None or proof.unproven is None else list(proof.unproven)
 
 
 def _divergence_json(divergence: Divergence) -> dict[str, Any]:

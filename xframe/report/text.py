@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleRenderable, Group
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert`
     from xframe.workflows.doctor import Diagnosis, Finding
     from xframe.workflows.verify import VerifyResult
 
+_MOST_NAMES = 8
 _UNBOUNDED = 10_000  # columns; a pipe has no width
 _COLOURS = {"equivalent": "bold green", "different": "bold red"}
 
@@ -93,10 +95,18 @@ def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
         )
     if proof.blind:
         grid.add_row("[red]blind[/]", "the outputs are the same for every input, so they prove nothing; try --input")
+    if proof.unproven:
+        grid.add_row("[yellow]unproven[/]", escape(f"{_few(proof.unproven)}: the outputs do not depend on them"))
     for parity in proof.parities:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
     if proof.divergence is not None:
         grid.add_row("[red]parts at[/]", _divergence(proof.divergence))
+
+
+def _few(names: Sequence[str]) -> str:
+    """The first names and how many more there are."""
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
 def _divergence(found: Divergence) -> str:
@@ -155,9 +165,10 @@ def render_verify(result: VerifyResult) -> ConsoleRenderable:
 
 def render_check(result: CheckResult) -> ConsoleRenderable:
     """A line for a good table; all problems for another."""
-    columns, built = len(result.implementations), len(result.implementations) - len(result.unbuilt)
     if result:
-        detail = f"{counted(result.layers, 'layer')}, {counted(columns, 'implementation')}, {built} built and compared"
+        built = f"{len(result.built)} built and compared" if result.built is not None else "not built"
+        columns = counted(len(result.implementations), "implementation")
+        detail = f"{counted(result.layers, 'layer')}, {columns}, {built}"
         lines = [Text.assemble(("ok", "green"), "  ", (result.name, "bold"), f"  {detail}")]
     else:
         lines = [

@@ -18,13 +18,18 @@ from xframe.workers import Pool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """What was found in one table. ``unbuilt`` gives, for implementations that could not be built, the reason."""
+    """What was found in one table.
+
+    ``built`` are the implementations that were compared, None where none should be; ``unbuilt`` gives the reason for
+    those that could not be.
+    """
 
     name: str
     layers: int
     implementations: tuple[str, ...]
     problems: tuple[Problem, ...]
     unbuilt: Mapping[str, str]
+    built: tuple[str, ...] | None = None
 
     def __bool__(self) -> bool:
         return not self.problems
@@ -37,6 +42,7 @@ class CheckResult:
             "layers": self.layers,
             "implementations": list(self.implementations),
             "problems": problems,
+            "built": None if self.built is None else list(self.built),
             "unbuilt": dict(self.unbuilt),
         }
 
@@ -61,6 +67,7 @@ def check(model: str, *, pool: Pool | None = None, progress: Progress = silent) 
         implementations=tuple(table.implementations),
         problems=tuple(problems),
         unbuilt=unbuilt,
+        built=None if pool is None else tuple(name for name in table.implementations if name not in unbuilt),
     )
 
 

@@ -31,6 +31,7 @@ from xframe.proving.certificate import write_certificate
 from xframe.proving.comparison import Tolerance
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import Check, Runs, load_exact, load_source, load_target, prove
+from xframe.proving.sensitivity import Sensitivity
 from xframe.proving.sides import Side
 from xframe.proving.verdict import PortResult, Proof
 from xframe.proving.weights import at_random, save_through, through_model
@@ -38,14 +39,17 @@ from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array, TensorSpec
 from xframe.workers import Pool
 
+Started = tuple[Check, Runs, Sensitivity]  # the source, under way
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortOptions:
     """How a port is done. ``weights`` None draws random ones from ``seed``; ``out`` None takes the target's own format.
 
     ``dtype`` converts floating-point tensors on purpose; ``input`` is a .npy of shape (N, C, H, W) to probe with;
-    ``set`` gives values to the table's options, such as ``num_classes``; ``selection`` says which tensors of the file
-    of weights are meant, ``budget`` what it may make us unpack.
+    ``strict_proof`` writes nothing while a tensor is unproven; ``set`` gives values to the table's options, such as
+    ``num_classes``; ``selection`` says which tensors of the file of weights are meant, ``budget`` what it may make us
+    unpack.
     """
 
     weights: Path | None = None
@@ -54,6 +58,7 @@ class PortOptions:
     dtype: str | None = None
     tolerance: Tolerance = field(default_factory=Tolerance)
     verify: bool = True
+    strict_proof: bool = False
     input: Path | None = None
     onnx: bool = False
     set: Mapping[str, Option] = field(default_factory=dict)
@@ -80,8 +85,9 @@ def port(
     'equivalent'
     """
     options = options or PortOptions()
-    if options.onnx and not options.verify:
-        raise UsageError("--onnx adds to the proof, so it does not go with --no-verify.")
+    if not options.verify and (options.onnx or options.strict_proof):
+        adds = "--onnx" if options.onnx else "--strict-proof"
+        raise UsageError(f"{adds} adds to the proof, so it does not go with --no-verify.")
     if options.selection and options.weights is None:
         raise UsageError("--select, --strip-prefix and --stored-as are about the file of --weights, and there is none.")
     if options.dtype is not None:
@@ -171,11 +177,12 @@ class _Port:
         here, there = (end.name for end in self.ends)
         return make_plan(self.table, here, there, held, reader(checkpoint), wanted=wanted, dtype=dtype)
 
-    def _start_source(self, checkpoint: Checkpoint, probe: Array) -> tuple[Check, Runs] | None:
+    def _start_source(self, checkpoint: Checkpoint, probe: Array) -> Started | None:
         """The source loads and runs while the target is being written."""
         if not self.options.verify:
             return None
-        return load_source(self.source, checkpoint, self.pool, self.options.dtype), Runs(self.source, probe)
+        loaded = load_source(self.source, checkpoint, self.pool, self.options.dtype)
+        return loaded, Runs(self.source, probe), Sensitivity(self.source, probe)
 
     def _write(self, plan: PortPlan, checkpoint: Checkpoint, path: Path) -> Mapping[str, str]:
         """Writes the file; returns the digest of every tensor in it."""
@@ -192,19 +199,19 @@ class _Port:
         return digests
 
     def _prove(
-        self, plan: PortPlan, checkpoint: Checkpoint, path: Path, source: tuple[Check, Runs] | None, probe: Array
+        self, plan: PortPlan, checkpoint: Checkpoint, path: Path, source: Started | None, probe: Array
     ) -> Proof | None:
         if source is None:
             return None
         with self.watch("load", "loading both sides and reading them back"):
             target_is_loaded = load_target(self.target, path, plan, checkpoint, self.pool)
             target = Runs(self.target, probe, self._exact(plan, checkpoint))
-            source_is_loaded, running = source
+            source_is_loaded, running, sensitivity = source
             source_is_loaded()
             target_is_loaded()
         with self.watch("run", "running both sides in float64 and float32"):
             onnx = self.pool if self.options.onnx else None
-            return prove(running, target, plan, self.options.tolerance, onnx=onnx)
+            return prove(running, target, plan, self.options.tolerance, sensitivity=sensitivity, onnx=onnx)
 
     def _exact(self, plan: PortPlan, checkpoint: Checkpoint) -> Side | None:
         """Where a fold rounds, a float64 target that it does not round for; the proof of the fold itself."""
@@ -222,6 +229,7 @@ class _Port:
             proof=proof,
             out=self.out,
             loss=self.account.loss,
+            strict_proof=self.options.strict_proof,
             nonfinite=self.account.nonfinite,
             weights=str(checkpoint.path),
             notes=(*checkpoint.notes, *plan.differences, *(proof.notes if proof is not None else ())),

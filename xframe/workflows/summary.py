@@ -141,7 +141,7 @@ def summary(
 
 
 def _names(table: Table, implementation: str) -> list[str]:
-    return [layer.names[implementation] for layer in table.layers if layer.names[implementation]]
+    return [name for layer in table.layers if (name := layer.layer_name(implementation))]
 
 
 def _cells(table: Table, side: Side, calls: Sequence[LayerCall]) -> list[Cell]:

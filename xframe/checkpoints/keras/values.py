@@ -17,7 +17,10 @@ CHUNK_COPIES = 4  # as stored, before and behind a filter, as an array
 
 
 class Values:
-    """The scratch file: tensor behind tensor, at multiples of 64 bytes, at most ``budget`` in all."""
+    """The scratch file: tensor behind tensor, at multiples of 64 bytes, at most ``budget`` in all.
+
+    Nothing is flushed to the disk: who maps the file next sees the same pages, and nobody needs them after that.
+    """
 
     def __init__(self, path: Path, budget: Budget) -> None:
         self.path = path
@@ -35,7 +38,6 @@ class Values:
         target = np.memmap(self.path, storage, "r+", offset, spec.shape)
         for part in _parts(dataset):
             target[part] = np.asarray(dataset[part], order="C").view(storage)
-        target.flush()
         self._size = offset + spec.nbytes
         return Extent.dense(self.path, offset, spec.shape, spec.dtype)
 

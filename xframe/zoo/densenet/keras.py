@@ -78,3 +78,12 @@ def densenet121(num_classes: int = 1000) -> keras.Model:
     (2, 10)
     """
     return densenet((6, 12, 24, 16), num_classes, name="densenet121")
+
+
+def densenet161(num_classes: int = 1000) -> keras.Model:
+    """DenseNet-161, wider by half (Huang et al. 2016, arXiv:1608.06993); (N, H, W, 3) to (N, num_classes) logits.
+
+    >>> tuple(densenet161(num_classes=10)(keras.ops.zeros((2, 64, 64, 3))).shape)
+    (2, 10)
+    """
+    return densenet((6, 12, 36, 24), num_classes, growth=48, channels=96, name="densenet161")

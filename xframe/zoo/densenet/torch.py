@@ -87,3 +87,12 @@ def densenet121(num_classes: int = 1000) -> DenseNet:
     (2, 10)
     """
     return DenseNet((6, 12, 24, 16), num_classes)
+
+
+def densenet161(num_classes: int = 1000) -> DenseNet:
+    """DenseNet-161, wider by half (Huang et al. 2016, arXiv:1608.06993); (N, 3, H, W) to (N, num_classes) logits.
+
+    >>> tuple(densenet161(num_classes=10)(torch.zeros(2, 3, 64, 64)).shape)
+    (2, 10)
+    """
+    return DenseNet((6, 12, 36, 24), num_classes, growth=48, channels=96)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import keras
 from keras import KerasTensor, layers
@@ -20,8 +21,8 @@ def batch_norm(x: KerasTensor, *, name: str) -> KerasTensor:
     return layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)(x)
 
 
-def basic_block(x: KerasTensor, channels: int, stride: int = 1, *, name: str) -> KerasTensor:
-    """Two 3x3 convolutions, added to what they read."""
+def basic_block(x: KerasTensor, channels: int, stride: int = 1, *, use_residual: bool = True, name: str) -> KerasTensor:
+    """Two 3x3 convolutions, added to what they read unless `use_residual` is false."""
     out = convolution(x, channels, 3, stride, name=f"{name}_conv1")
     out = batch_norm(out, name=f"{name}_bn1")
     out = layers.ReLU(name=f"{name}_relu1")(out)
@@ -31,7 +32,11 @@ def basic_block(x: KerasTensor, channels: int, stride: int = 1, *, name: str) ->
     if stride != 1 or x.shape[-1] != out.shape[-1]:
         x = convolution(x, out.shape[-1], 1, stride, name=f"{name}_downsample_0")
         x = batch_norm(x, name=f"{name}_downsample_1")
-    out = layers.Add(name=f"{name}_add")([out, x])
+    if use_residual:
+        out = layers.Add(name=f"{name}_add")([out, x])
+    else:
+        # A Keras model holds no layer that leads nowhere: what was read goes along here, and no further.
+        out, _ = layers.Identity(name=f"{name}_unused")([out, x])
     return layers.ReLU(name=f"{name}_relu2")(out)
 
 
@@ -65,10 +70,11 @@ def resnet(block: Block, depths: tuple[int, ...], in_channels: int, num_classes:
     return keras.Model(images, x, name=name)
 
 
-def resnet18(in_channels: int = 3, num_classes: int = 1000) -> keras.Model:
+def resnet18(in_channels: int = 3, num_classes: int = 1000, use_residual: bool = True) -> keras.Model:
     """Four stages of two basic blocks; returns logits.
 
     >>> tuple(resnet18(num_classes=10)(keras.ops.zeros((2, 64, 64, 3))).shape)
     (2, 10)
     """
-    return resnet(basic_block, (2, 2, 2, 2), in_channels, num_classes, name="resnet18")
+    block = partial(basic_block, use_residual=use_residual)
+    return resnet(block, (2, 2, 2, 2), in_channels, num_classes, name="resnet18")

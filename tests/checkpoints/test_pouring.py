@@ -1,0 +1,124 @@
+"""How a layout becomes a file: every byte at its place whatever the system does, and an end at the first error."""
+
+import os
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import array_of, outgoing
+
+from xframe import checkpoints
+from xframe.checkpoints import Outgoing
+from xframe.checkpoints.pouring import Layout, Slot, pour
+from xframe.digests import digest
+from xframe.errors import OutputError
+from xframe.tensors import TensorSpec
+
+FORMATS = [".pth", ".pdparams", ".safetensors", ".npz"]
+SPECS = [TensorSpec("a", (50, 3), "float32"), TensorSpec("b", (77,), "uint8"), TensorSpec("c", (4, 5, 6), "float64")]
+
+
+def in_pieces(spec, seed, count=3):
+    """The same tensor as ``outgoing`` gives, in several strips."""
+    whole = array_of(spec, seed).reshape(-1)
+    return Outgoing(spec, lambda: iter(np.array_split(whole, count)))
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_system_that_takes_a_few_bytes_at_once(tmp_path, monkeypatch, extension):
+    checkpoints.write(tmp_path / f"whole{extension}", None, outgoing(SPECS))
+    pwrite = os.pwrite
+    monkeypatch.setattr("os.pwrite", lambda handle, data, offset: pwrite(handle, data[:7], offset))
+    checkpoints.write(tmp_path / f"parts{extension}", None, outgoing(SPECS))
+    assert (tmp_path / f"parts{extension}").read_bytes() == (tmp_path / f"whole{extension}").read_bytes()
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_strips_give_the_same_file_checksums_and_digests_as_one_piece(tmp_path, extension):
+    checkpoints.write(tmp_path / f"one{extension}", None, outgoing(SPECS))
+    told = []
+    tensors = [in_pieces(spec, seed) for seed, spec in enumerate(SPECS)]
+    poured = checkpoints.write(tmp_path / f"many{extension}", None, tensors, digests=True, tell=told.append)
+    assert (tmp_path / f"many{extension}").read_bytes() == (tmp_path / f"one{extension}").read_bytes()
+    wanted = {spec.name: digest(array_of(spec, seed)) for seed, spec in enumerate(SPECS)}
+    assert {tensor.spec.name: tensor.digest for tensor in poured} == wanted
+    assert (sum(told), len(told)) == (sum(spec.nbytes for spec in SPECS), 9)
+
+
+@pytest.mark.parametrize("extension", [".pth", ".npz"])
+def test_the_archive_s_checksums_are_those_of_zipfile(tmp_path, extension):
+    checkpoints.write(tmp_path / f"a{extension}", None, [in_pieces(spec, 0) for spec in SPECS])
+    with zipfile.ZipFile(tmp_path / f"a{extension}") as archive:
+        assert archive.testzip() is None
+        assert all(info.CRC for info in archive.infolist() if info.filename.endswith(".npy"))
+
+
+@pytest.mark.parametrize(
+    "strips",
+    [
+        [], [np.zeros(2, "f4")], [np.zeros(4, "f4")], [np.zeros(3, "i4")], [np.zeros(12, "u1")],
+        [np.zeros(2, "f4"), np.zeros(2, "f4")], [np.zeros(3, "f4"), np.zeros(1, "f4")], [np.zeros(1, "f4")] * 2,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("extension", FORMATS)
+def test_strips_that_are_not_what_was_said_are_refused(tmp_path, extension, strips):
+    """Each would leave a hole in the file, write into the next tensor, or change its meaning."""
+    tensor = Outgoing(TensorSpec("x", (3,), "float32"), lambda: iter(strips))
+    with pytest.raises(OutputError, match="x float32.*expected 12 bytes; found"):
+        checkpoints.write(tmp_path / f"a{extension}", None, [tensor, *outgoing(SPECS)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_strip_that_is_too_long_is_not_written_into_the_next_tensor(tmp_path):
+    (tmp_path / "a").write_bytes(b"\xff" * 20)
+    tensor = Outgoing(TensorSpec("x", (3,), "uint8"), lambda: iter([np.zeros(2, "u1"), np.zeros(2, "u1")]))
+    with pytest.raises(OutputError):
+        pour(tmp_path / "a", Layout(pieces=[], slots=[Slot(0, tensor)]))
+    assert (tmp_path / "a").read_bytes() == b"\0\0" + b"\xff" * 18
+
+
+def endless(asked):
+    while True:
+        asked.append(time.monotonic())
+        assert len(asked) < 1000
+        time.sleep(0.01)
+        yield np.zeros(0, "u1")
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_the_first_error_ends_the_others_at_their_next_strip(tmp_path, monkeypatch, first, error):
+    """Wherever in the file's order it happens: a full disk must not wait for the tensors before."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    asked = []
+
+    def fail():
+        while len(asked) < 4:
+            time.sleep(0.01)
+        raise error
+
+    spec = TensorSpec("x", (9,), "uint8")
+    tensors = [Outgoing(spec, lambda: endless(asked)) for _ in range(3)]
+    tensors[first] = Outgoing(spec, fail)
+    slots = [Slot(9 * index, tensor) for index, tensor in enumerate(tensors)]
+    (tmp_path / "a").touch()
+    with pytest.raises(error):
+        pour(tmp_path / "a", Layout(pieces=[], slots=slots))
+    assert len(asked) < 100
+
+
+def test_nothing_stays_open(tmp_path):
+    (tmp_path / "a").touch()
+    good, bad = Outgoing(SPECS[1], lambda: [array_of(SPECS[1])]), Outgoing(SPECS[1], list)
+    before = open_files()
+    pour(tmp_path / "a", Layout(pieces=[(77, b"end")], slots=[Slot(0, good)]))
+    with pytest.raises(OutputError):
+        pour(tmp_path / "a", Layout(pieces=[], slots=[Slot(0, bad)]))
+    assert open_files() == before
+    assert (tmp_path / "a").read_bytes() == array_of(SPECS[1]).tobytes() + b"end"
+
+
+def open_files():
+    return sorted(str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink())

@@ -1,0 +1,1 @@
+"""GoogLeNet as paddle.vision has it: two auxiliary heads, no batch norm."""

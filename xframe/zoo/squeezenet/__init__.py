@@ -1,0 +1,1 @@
+"""SqueezeNet, from images of any size to `num_classes` classes."""
