@@ -70,6 +70,15 @@ def test_any_strides(data):
     assert all(0 < nbytes <= largest and contiguous and ndim == 1 for _, nbytes, contiguous, ndim in found)
 
 
+def test_windows_that_overlap_and_axes_that_repeat_in_the_middle():
+    """Views as PyTorch saves them: ``unfold`` and ``expand``."""
+    line = numbers((9,))
+    for length in (2, 3, 5):
+        assert same(np.lib.stride_tricks.sliding_window_view(line, length))
+    assert same(np.broadcast_to(numbers((5, 1)), (5, 3)))
+    assert same(np.broadcast_to(numbers((5, 1, 2)), (5, 3, 2)))
+
+
 @contextmanager
 def small(largest):
     """Room for strips of that size, and none from before."""

@@ -13,7 +13,7 @@ from xframe.proving.sides import Side
 
 ROOT = Path(__file__).parents[2]
 TRAINING = Path(__file__).parent / "training"
-NARROW = {"in_channels": 1, "wide": 24, "middle": 20, "narrow": 12}
+NARROW = {"in_channels": 1, "wide": 36, "middle": 30, "narrow": 18}
 ENDINGS = {"paddle": ".pdparams", "paddle/custom": ".pdparams", "torch": ".pth", "keras": ".weights.h5"}
 TRAINED = [  # model, its options, where it is trained, where it goes
     pytest.param("lenet5", {}, "keras", ("paddle", "torch"), id="lenet5"),

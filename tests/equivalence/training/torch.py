@@ -17,9 +17,12 @@ def batches(size, epochs):
 
 
 torch.manual_seed(0)
-network = nin(in_channels=1, wide=24, middle=20, narrow=12)
-optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-for batch in batches(32, 15):
+network = nin(in_channels=1, wide=36, middle=30, narrow=18)
+for parameter in network.parameters():  # PyTorch's own start lets the signal of nine layers fade
+    if parameter.ndim > 1:
+        torch.nn.init.kaiming_normal_(parameter)
+optimizer = torch.optim.Adam(network.parameters(), 2e-3)
+for batch in batches(32, 9):
     logits = network(torch.from_numpy(images[batch]))
     torch.nn.functional.cross_entropy(logits, torch.from_numpy(labels[batch])).backward()
     optimizer.step()

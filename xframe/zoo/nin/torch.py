@@ -43,18 +43,6 @@ class NiN(nn.Module):
         return self.flatten(x)
 
 
-class NiNAvgPool8(NiN):
-    """The same network with an 8x8 average pool and dropout of whole channels."""
-
-    def __init__(self, in_channels: int, wide: int, middle: int, narrow: int) -> None:
-        super().__init__(in_channels, wide, middle, narrow)
-        # Which values a dropout takes away matters in training only.
-        self.dropout3 = nn.Dropout2d(0.5)
-        self.dropout6 = nn.Dropout2d(0.5)
-        # At 32x32 images the map is 8x8 and this pool is the global one. Of larger maps it gives several means.
-        self.pool9 = nn.AvgPool2d(8, stride=1)
-
-
 def nin(in_channels: int = 3, wide: int = 192, middle: int = 160, narrow: int = 96) -> NiN:
     """Network in network (Lin et al. 2013, arXiv:1312.4400); (N, C, H, W) to (N, 10) logits.
 
@@ -62,12 +50,3 @@ def nin(in_channels: int = 3, wide: int = 192, middle: int = 160, narrow: int = 
     (2, 10)
     """
     return NiN(in_channels, wide, middle, narrow)
-
-
-def nin_avgpool8(in_channels: int = 3, wide: int = 192, middle: int = 160, narrow: int = 96) -> NiNAvgPool8:
-    """The same network for 32x32 images alone; (N, C, 32, 32) to (N, 10) logits.
-
-    >>> tuple(nin_avgpool8()(torch.zeros(2, 3, 32, 32)).shape)
-    (2, 10)
-    """
-    return NiNAvgPool8(in_channels, wide, middle, narrow)
