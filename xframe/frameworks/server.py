@@ -104,10 +104,8 @@ def _unit(random: np.random.Generator, _index: int, shape: tuple[int, ...]) -> A
     return drawn
 
 
-def _largest(held: tuple[Array, str]) -> float:
-    """The largest absolute value of a stored float array; 1 where all are zero, or it is in no dtype of numpy's."""
-    array, dtype = held
-    return (float(np.abs(array).max(initial=0.0)) or 1.0) if array.dtype.name == dtype else 1.0
+def _largest(array: Array) -> float:
+    return float(np.abs(array).max(initial=0.0))
 
 
 class Service:
@@ -156,8 +154,8 @@ class Service:
         placed = exchange.put(self._folder, self._name, [*arrays, *tapped])
         return {"outputs": placed[: len(arrays)], "taps": placed[len(arrays) :], "seconds": seconds}
 
-    def sensitivity(self, handle: str, inputs: exchange.Message, seed: int) -> dict[str, float]:
-        """By tensor, how far a change of the largest size that it has moves the outputs, to first order, in float32.
+    def sensitivity(self, handle: str, inputs: exchange.Message, seed: int) -> dict[str, tuple[float, float]]:
+        """By tensor: the largest gradient that reaches it, in float32, and the largest absolute value that it holds.
 
         Outputs are weighted with random cotangents of unit length.
         """
@@ -165,9 +163,7 @@ class Service:
         model, array = self._models[handle], exchange.get(inputs)
         gradients, _ = self._adapter.gradients(model, array, "float32", partial(_unit, random))
         state = self._adapter.state(model)
-        return {
-            name: float(np.abs(found).max(initial=0.0)) * _largest(state[name]) for name, found in gradients.items()
-        }
+        return {name: (_largest(found), _largest(state[name][0])) for name, found in gradients.items()}
 
     def layers(self, handle: str) -> dict[str, str]:
         """Name and class of every layer that can be tapped."""

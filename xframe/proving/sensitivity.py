@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from xframe.mapping import Entry
 from xframe.proving.sides import Side
 from xframe.tensors import Array
 
-STATISTICS = {"mean": ("bias", "weight"), "variance": ("weight", "bias")}  # and what is applied behind each
 _SEED = 0
+# A running statistic has no gradient of its own everywhere. BN(x) = weight (x - mean) / sqrt(variance) + bias: what
+# moves the mean moves the bias, what moves the variance moves the weight, each times the weight.
+_BEHIND = {"mean": ("bias", "weight"), "variance": ("weight", "bias")}
+Measured = Mapping[str, tuple[float, float]]  # by tensor: its largest gradient, its largest value
 
 
 class Sensitivity:
@@ -22,37 +26,36 @@ class Sensitivity:
         self._reply = side.sensitivity(probe, _SEED)
 
     def unproven(self, outputs: Sequence[Array], rtol: float) -> tuple[str, ...]:
-        """Tensors of the side that could change by as much as they hold and move no output by more than ``rtol``.
+        """Tensors that could change by as much as they hold and move no output by more than ``rtol``, to first order.
 
-        A running statistic is seen where the gradient reaches the scale or the shift behind it. Names in the table's
-        order; counters that carry no weight are left out.
+        In the table's order. Counters that carry no weight are left out. Raises ModelError where the side's framework
+        gives no gradients.
         """
         scale = max((float(np.abs(output).max(initial=0.0)) for output in outputs), default=0.0) or 1.0
-        found: Mapping[str, float] = self._reply.result()
-        seen = {name: moved > rtol * scale or not np.isfinite(moved) for name, moved in found.items()}
-        return tuple(
-            entry.names[self._here].name
-            for entry in self._entries
-            if not (entry.fill is not None and entry.fill.discard) and not self._is_seen(entry, seen.get)
-        )
+        return tuple(name for name, moved in self.moved().items() if moved <= rtol * scale)
 
-    @property
-    def _here(self) -> str:
-        return self._side.implementation.name
-
-    @property
-    def _entries(self) -> list[Entry]:
-        return [entry for entry in self._side.table.entries if self._here in entry.names]
-
-    def _is_seen(self, entry: Entry, seen: Callable[[str], bool | None]) -> bool:
-        """By its own gradient; a statistic without one by that of a neighbour in its layer."""
-        own = seen(entry.names[self._here].name)
-        if own is not None:
-            return own
-        neighbours = {
-            other.tensor.role: seen(other.names[self._here].name)
-            for other in self._entries
-            if other.layer is entry.layer
+    def moved(self) -> dict[str, float]:
+        """How far the outputs move, to first order, when a tensor changes by as much as it holds, by 1 if it is zero."""
+        found: Measured = self._reply.result()
+        here = self._side.implementation.name
+        layers: dict[int, dict[str, Entry]] = defaultdict(dict)
+        for entry in self._side.table.entries:
+            if here in entry.names and not (entry.fill is not None and entry.fill.discard):
+                layers[id(entry.layer)][entry.tensor.role] = entry
+        return {
+            entry.names[here].name: _moved(role, {other: found.get(e.names[here].name) for other, e in roles.items()})
+            for roles in layers.values()
+            for role, entry in roles.items()
         }
-        behind = (neighbours.get(role) for role in STATISTICS.get(entry.tensor.role, ()))
-        return next((bool(found) for found in behind if found is not None), False)
+
+
+def _moved(role: str, layer: Mapping[str, tuple[float, float] | None]) -> float:
+    """By the tensor's own gradient; a statistic without one by that of what is applied behind it."""
+    own = layer[role]
+    if own is not None:
+        gradient, largest = own
+        return gradient * (largest or 1.0)
+    scale = layer.get("weight")
+    gradients = (layer.get(other) for other in _BEHIND.get(role, ()))
+    behind = next((found[0] for found in gradients if found is not None), 0.0)
+    return behind * (1.0 if scale is None else scale[1])

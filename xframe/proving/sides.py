@@ -86,7 +86,7 @@ class Side:
         return lambda: self._outputs(reply)
 
     def sensitivity(self, probe: Array, seed: int) -> Reply:
-        """By tensor that has a gradient: how far a change as large as itself moves the outputs, to first order."""
+        """By tensor that has a gradient: the largest of it, and of the tensor's own absolute values."""
         return self._ask("sensitivity", inputs=self._place(probe), seed=seed)
 
     def layers(self) -> dict[str, str]:
