@@ -144,7 +144,8 @@ BAD_WORDS = {
     "unknown implementation": (["resnet18", "paddle", "jax"], "no implementation 'jax'. It has: paddle, paddle/custom"),
     "no such table": (["./none.toml", "paddle", "torch"], "There is no table at ./none.toml"),
     "unknown extension": (["resnet18", "paddle", "torch", "--out", "x.bogus"], "expected an extension among"),
-    "only keras writes that": (["resnet18", "paddle", "torch", "--out", "x.keras"], "only Keras writes"),
+    "only keras writes that": (["resnet18", "paddle", "torch", "--out", "x.keras"], "only keras writes such a file"),
+    "only keras and tf write that": (["resnet18", "paddle", "torch", "--out", "x.index"], "only keras or tf writes"),
     "no such folder": (["lenet5_maxavg", "torch", "torch", "--out", "none/x.pth"], "there is none"),
     "output is a folder": (["lenet5_maxavg", "torch", "torch", "--out", "folder.pth"], "found a folder"),
     "unknown option": (["resnet18", "paddle", "torch", "--set", "depth=3"], "has no option 'depth'"),
@@ -221,7 +222,7 @@ def test_check_reports_five_mistakes_with_their_places(tmp_path):
         text = text.replace(before, after, 1)
     (tmp_path / "bad.toml").write_text(text)
     done = run("check", "bad.toml", "--no-build", folder=tmp_path, expect=2)
-    for place in ("layers[4].kind", "layers[1]", "layers[2].keras", "layers[0].sizes", "implementations.paddle"):
+    for place in ("layers[5].kind", "layers[1]", "layers[3].keras", "layers[0].sizes", "implementations.paddle"):
         assert f" {place}" in done.stdout, done.stdout
     problems = json.loads(run("check", "bad.toml", "--no-build", "--json", folder=tmp_path, expect=2).stdout)
     assert len(problems["tables"][0]["problems"]) >= 5

@@ -61,7 +61,9 @@ def test_each_tensor_is_told_of_its_own_option(resnet):
 def test_a_shape_that_no_option_explains_is_told_of_all(resnet, shape):
     held = specs(resnet, "torch") | {"fc.weight": TensorSpec("fc.weight", shape, "float32")}
     said = hints(refusal(resnet, held))["fc.weight"]
-    assert said == "if the model was built with other options, say so with --set: in_channels, num_classes"
+    assert (
+        said == "if the model was built with other options, say so with --set: in_channels, num_classes, use_residual"
+    )
 
 
 def test_a_table_without_options_has_no_hint(lenet):

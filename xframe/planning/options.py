@@ -27,7 +27,7 @@ class OptionHints:
     @property
     def general(self) -> str:
         """Which options there are; '' for none."""
-        names = ", ".join(self.table.options)
+        names = ", ".join(option for option in self.table.options if option not in self.table.lengths)
         return f"if the model was built with other options, say so with --set: {names}" if names else ""
 
     def _settings(self, entry: Entry, shape: tuple[int, ...]) -> list[tuple[str, int]]:
@@ -44,7 +44,7 @@ class OptionHints:
         """By entry: axis → option, found by giving each option another value and looking at what changes."""
         found: dict[int, dict[str, str]] = {}
         for option, value in self.table.options.items():
-            if type(value) is int:
+            if type(value) is int and option not in self.table.lengths:
                 for entry, other in zip(self.table.entries, self._entries_with(option), strict=False):
                     changed = {
                         axis: option for axis in entry.layer.sizes if other.layer.sizes.get(axis) == _ANOTHER != value

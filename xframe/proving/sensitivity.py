@@ -35,7 +35,7 @@ class Sensitivity:
         return tuple(name for name, moved in self.moved().items() if moved <= rtol * scale)
 
     def moved(self) -> dict[str, float]:
-        """How far the outputs move, to first order, when a tensor changes by as much as it holds, by 1 if it is zero."""
+        """How far the outputs move, to first order, when a tensor changes by what it holds, by 1 if it is zero."""
         found: Measured = self._reply.result()
         here = self._side.implementation.name
         layers: dict[int, dict[str, Entry]] = defaultdict(dict)
