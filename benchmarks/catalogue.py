@@ -7,7 +7,6 @@ Ends with 1 if a pair is not equivalent or its way back is not exact.
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 import tempfile
 import time
@@ -16,23 +15,13 @@ from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
+from benchmarks.catalogue_page import section, write
 from xframe.errors import XframeError
-from xframe.mapping import load_table, table_names
+from xframe.mapping import Table, load_table, table_names
+from xframe.proving.verdict import PortResult
 from xframe.report.units import figure
 from xframe.workers import Pool
 from xframe.workflows.port import PortOptions, port
-
-HEADER = """# The catalogue
-
-Written by `make catalogue`; do not edit. A row is one ordered pair: random weights, in which every tensor differs from
-every other, ported from the first column to the second at the input size of the table, loaded, read back, run on both
-sides, and ported back. **float64** and **float32** are the largest differences of the outputs, relative to the largest
-output; float64 decides, and `equivalent` means at most 1e-9. **exact** says that the way back gave the digests it began
-with. **seconds** are of the port with its proof, frameworks already imported; **MB** sums the largest resident sets of
-the command and both workers meanwhile.
-"""
-HEADINGS = "| source | target | verdict | float64 | float32 | tensors | exact | seconds | MB |"
-RULE = "|---|---|---|---:|---:|---:|---|---:|---:|"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,79 +53,91 @@ class Found:
 
 
 def main() -> None:
-    """Port, print as it goes, write."""
+    """Port, print as it goes, write after every architecture."""
     parser = argparse.ArgumentParser(prog="benchmarks.catalogue", description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or paths of tables; all of them by default")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the table here")
+    parser.add_argument("--size", type=int, metavar="N", help="images of N × N, where a table leaves their size open")
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the tables here; other models' stay")
     arguments = parser.parse_args()
-    found = dict(architectures(arguments.models or table_names()))
-    pairs = [pair for pairs in found.values() for pair in pairs]
+    pairs: list[Found] = []
+    models = arguments.models or table_names()
+    for model in models:
+        table = sized(model, arguments.size)
+        rows = list(every_pair(table))
+        pairs += rows
+        if arguments.out:
+            write(arguments.out, section(table, [row.row() for row in rows]))
     held = sum(pair.holds for pair in pairs)
-    print(f"{len(found)} architectures, {len(pairs)} ordered pairs: {held} equivalent and exact")
-    if arguments.out:
-        arguments.out.write_text(document(found), encoding="utf-8")
+    print(f"{len(models)} architectures, {len(pairs)} ordered pairs: {held} equivalent and exact")
     sys.exit(held != len(pairs))
 
 
-def architectures(models: Sequence[str]) -> Iterator[tuple[str, list[Found]]]:
-    """Every model's pairs. Its workers end with it: what one network took must not be counted for the next."""
-    for model in models:
-        with Pool() as pool, tempfile.TemporaryDirectory(prefix="xframe-catalogue-") as folder:
-            found = []
-            for pair in _pairs(model, pool, Path(folder)):
-                print(f"{model:<24} {pair.row()}", flush=True)
-                found.append(pair)
-            yield model, found
+def sized(model: str, size: int | None) -> Table:
+    """The model's table, its images of another size where it leaves that open."""
+    table = load_table(model)
+    return table if size is None else load_table(model, dict.fromkeys(table.lengths, size))
 
 
-def _pairs(model: str, pool: Pool, folder: Path) -> Iterator[Found]:
-    """Every ordered pair of the model's columns; a model with one column is held against itself."""
-    columns = load_table(model).implementations
-    pool.start(*(column.framework.name for column in columns.values()))
-    starts = {}
-    for source, target in list(permutations(columns, 2)) or [(*columns, *columns)]:
+def every_pair(table: Table) -> Iterator[Found]:
+    """Every ordered pair of a table's columns. The workers end with it: what they took must not be the next one's."""
+    columns = table.implementations
+    with Pool() as pool, tempfile.TemporaryDirectory(prefix="xframe-catalogue-") as folder:
+        pool.start(*(column.framework.name for column in columns.values()))
+        pairs = Pairs(table, pool, Path(folder))
+        for source, target in permutations(columns, 2):
+            found = pairs.port(source, target)
+            print(f"{table.name:<24} {found.row()}", flush=True)
+            yield found
+
+
+class Pairs:
+    """The ports of one architecture, between workers that stay."""
+
+    def __init__(self, table: Table, pool: Pool, folder: Path) -> None:
+        self._table, self._pool, self._folder = table, pool, folder
+        self._starts: dict[str, tuple[Path, Mapping[str, str]]] = {}
+
+    def port(self, source: str, target: str) -> Found:
+        """There with its proof, and back."""
         try:
-            if source not in starts:
-                starts[source] = _start(model, source, pool, folder)
-            yield _pair(model, source, target, starts[source], pool)
+            return self._port(source, target)
         except XframeError as error:
-            words = str(error).splitlines()[0]
-            yield Found(source=source, target=target, verdict="refused", error=words)
+            return Found(source=source, target=target, verdict="refused", error=str(error).splitlines()[0])
 
+    def _carried(self, source: str, target: str, out: str, weights: Path | None, *, verify: bool) -> PortResult:
+        options = PortOptions(weights=weights, out=self._folder / out, verify=verify, set=self._table.options)
+        return port(str(self._table.file), source, target, options, pool=self._pool)
 
-def _start(model: str, source: str, pool: Pool, folder: Path) -> tuple[Path, Mapping[str, str]]:
-    """Random weights of a column in a file, and the digest of every tensor."""
-    out = folder / f"{source.replace('/', '-')}.npz"
-    result = port(model, source, source, PortOptions(out=out, verify=False), pool=pool)
-    return out, result.digests
+    def _start(self, source: str) -> tuple[Path, Mapping[str, str]]:
+        """Random weights of a column in a file, and the digest of every tensor."""
+        if source not in self._starts:
+            out = f"{source.replace('/', '-')}.npz"
+            result = self._carried(source, source, out, None, verify=False)
+            self._starts[source] = self._folder / out, result.digests
+        return self._starts[source]
 
-
-def _pair(model: str, source: str, target: str, start: tuple[Path, Mapping[str, str]], pool: Pool) -> Found:
-    weights, digests = start
-    there, back = weights.with_name("there.npz"), weights.with_name("back.npz")
-    processes = _processes(pool, source, target)
-    _forget_peaks(processes)
-    began = time.perf_counter()
-    result = port(model, source, target, PortOptions(weights=weights, out=there), pool=pool)
-    seconds, megabytes = time.perf_counter() - began, _peaks(processes)
-    assert result.proof is not None
-    exact = False
-    if result.out is not None:
-        returned = port(model, target, source, PortOptions(weights=there, out=back, verify=False), pool=pool)
-        exact = returned.digests == digests
-    for path in (there, back):
-        path.unlink(missing_ok=True)
-    return Found(
-        source=source,
-        target=target,
-        verdict=result.verdict,
-        float64=result.proof.float64.max_rel,
-        float32=result.proof.float32.max_rel,
-        tensors=len(result.plan.moves),
-        exact=exact,
-        seconds=seconds,
-        megabytes=megabytes,
-    )
+    def _port(self, source: str, target: str) -> Found:
+        weights, digests = self._start(source)
+        processes = _processes(self._pool, source, target)
+        _forget_peaks(processes)
+        began = time.perf_counter()
+        there = self._carried(source, target, "there.npz", weights, verify=True)
+        seconds, megabytes = time.perf_counter() - began, _peaks(processes)
+        assert there.proof is not None
+        exact = False
+        if there.out is not None:
+            exact = self._carried(target, source, "back.npz", there.out, verify=False).digests == digests
+        return Found(
+            source=source,
+            target=target,
+            verdict=there.verdict,
+            float64=there.proof.float64.max_rel,
+            float32=there.proof.float32.max_rel,
+            tensors=len(there.plan.moves),
+            exact=exact,
+            seconds=seconds,
+            megabytes=megabytes,
+        )
 
 
 def _processes(pool: Pool, *columns: str) -> list[Path]:
@@ -155,21 +156,6 @@ def _peaks(processes: Sequence[Path]) -> float:
     """The sum of the largest resident sets, in MB."""
     lines = (line for process in processes for line in (process / "status").read_text().splitlines())
     return sum(int(line.split()[1]) * 1.024e-3 for line in lines if line.startswith("VmHWM"))
-
-
-def document(found: Mapping[str, Sequence[Found]]) -> str:
-    """docs/catalogue.md."""
-    pairs = [pair for pairs in found.values() for pair in pairs]
-    held = sum(pair.holds for pair in pairs)
-    machine = platform.processor() or platform.machine()
-    lines = [
-        HEADER,
-        f"{len(found)} architectures, {len(pairs)} ordered pairs, {held} of them equivalent and exact ({machine}).",
-    ]
-    for model, rows in found.items():
-        lines += ["", f"## {Path(model).stem}", "", load_table(model).summary + ".", "", HEADINGS, RULE]
-        lines += [pair.row() for pair in rows]
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Progress on a real terminal: one line that never breaks, gone at the end; nothing where nobody looks."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,14 @@ def test_a_frame_is_erased_and_drawn_in_one_write(wide):
     assert all(frame.strip(b"\r\n") for frame in frames)
 
 
+def test_a_step_that_moves_nothing_shows_no_bytes(wide):
+    """Whole frames: half a line is what the terminal shows while it is drawn."""
+    frames = [re.sub(rb"\x1b\[[?0-9;]*[A-Za-z]", b"", frame) for frame in wide.output.split(b"\r\x1b[2K")]
+    last = [frame.partition(b"\r")[0] for frame in frames if b"reading back" in frame]
+    assert last
+    assert all(re.search(rb"reading back 0:00:0\d$", frame) for frame in last)
+
+
 @pytest.mark.parametrize("columns", [100, 40, 20, 8])
 def test_it_is_one_line_however_narrow_and_gone_at_the_end(columns, wide):
     found = wide if columns == 100 else drawn([*MOVE, "10"], columns=columns)
@@ -85,6 +94,12 @@ def test_control_c_leaves_the_terminal_as_it_was():
 def test_nothing_is_drawn_when_it_is_to_be_quiet_or_the_terminal_cannot():
     assert drawn([*MOVE, "3", "quiet"]).output == b"done\r\n"
     assert drawn([*MOVE, "3"], environment={"TERM": "dumb"}).output.strip() == b"done"
+
+
+def test_it_is_drawn_on_stderr():
+    shell = ["sh", "-c", 'out=$("$@"); test "$out" = done', "sh"]
+    found = drawn([*shell, *MOVE, "3"])
+    assert (found.code, b"writing" in found.output, b"done" in found.output) == (0, True, False)
 
 
 def test_nothing_is_drawn_into_a_pipe():

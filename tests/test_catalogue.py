@@ -8,6 +8,7 @@ import pytest
 
 from xframe.mapping import load_table
 
+OLDER = "## older\n\nAn older one.\n\n| a | b | equivalent | 0 | 0 | 1 | yes | 1.0 | 1 |"
 ROOT = Path(__file__).parents[1]
 
 
@@ -33,6 +34,7 @@ def two_columns(tmp_path):
 
 def test_every_pair_is_written_down(two_columns, tmp_path):
     out = tmp_path / "catalogue.md"
+    out.write_text(f"# The catalogue\n\n1 architectures\n\n{OLDER}\n")
     done = catalogue(two_columns(), "--out", out)
     assert done.returncode == 0, done.stderr
     rows = [line for line in out.read_text().splitlines() if line.startswith(("| paddle", "| torch"))]
@@ -41,7 +43,8 @@ def test_every_pair_is_written_down(two_columns, tmp_path):
         ["| torch", "paddle", "equivalent"],
     ]
     assert all(" | 10 | yes | " in row for row in rows)
-    assert "1 architectures, 2 ordered pairs, 2 of them equivalent and exact" in out.read_text()
+    assert "2 architectures, 3 ordered pairs, 3 of them equivalent and exact" in out.read_text()
+    assert out.read_text().count(OLDER) == 1
 
 
 def test_a_difference_fails_it(two_columns):

@@ -1,6 +1,7 @@
-"""Tensors of any dtype, shape and name that a framework wrote, read bit for bit: one process a framework."""
+"""Tensors of any dtype, shape and name that a framework wrote, read bit for bit: as few processes as can be."""
 
 import json
+from functools import cache
 
 import pytest
 from conftest import array_of, run
@@ -11,6 +12,7 @@ from xframe import checkpoints
 from xframe.tensors import STORAGE, TensorSpec
 
 COUNT = 120
+TOGETHER = {"tensorflow": ("tensorflow", "keras"), "keras": ("tensorflow", "keras")}  # to import it once
 UNKNOWN_TO = {
     "tensorflow": frozenset(),
     "keras": frozenset({"complex64", "complex128", "float8_e4m3fn", "float8_e5m2"}),  # its initialisers fail
@@ -45,13 +47,29 @@ def drawn(framework):
     return list(found.values())
 
 
-def written_by(framework, folder):
-    """The specs that it was given, and the bits that it was to write."""
+@pytest.fixture(scope="module")
+def written_by(tmp_path_factory):
+    """By framework: the folder that it wrote into, and the dtypes, shapes and bits that it was to write."""
+    folder = tmp_path_factory.mktemp("drawn")
+
+    @cache
+    def run_all(frameworks):
+        wanted = {framework: given_to(framework, folder / framework) for framework in frameworks}
+        run("drawn", folder, *frameworks)
+        return wanted
+
+    def written_by(framework):
+        return folder / framework, run_all(TOGETHER.get(framework, (framework,)))[framework]
+
+    return written_by
+
+
+def given_to(framework, folder):
     specs = drawn(framework)
     arrays = {spec.name: array_of(spec, seed) for seed, spec in enumerate(specs)}
+    folder.mkdir()
     (folder / "cases.json").write_text(json.dumps([[spec.name, spec.shape, spec.dtype] for spec in specs]))
     (folder / "cases.bin").write_bytes(b"".join(array.tobytes() for array in arrays.values()))
-    run("drawn", folder, framework)
     return {spec.name: (spec.dtype, spec.shape, arrays[spec.name].tobytes()) for spec in specs}
 
 
@@ -63,13 +81,14 @@ def held(path):
 @pytest.mark.parametrize(
     ("framework", "name"), [("tensorflow", "drawn.index"), ("onnx", "drawn.onnx"), ("paddle", "drawn.pdiparams")]
 )
-def test_drawn_tensors(tmp_path, framework, name):
-    wanted = written_by(framework, tmp_path)
-    assert held(tmp_path / name) == wanted
+def test_drawn_tensors(written_by, framework, name):
+    folder, wanted = written_by(framework)
+    assert held(folder / name) == wanted
 
 
-def test_drawn_tensors_of_keras(tmp_path):
+def test_drawn_tensors_of_keras(written_by):
     """In either of its files, by the layer's name and the variable's number."""
-    wanted = {f"{name}/vars/0": told for name, told in written_by("keras", tmp_path).items()}
-    assert held(tmp_path / "drawn.weights.h5") == wanted
-    assert held(tmp_path / "drawn.keras") == wanted
+    folder, told = written_by("keras")
+    wanted = {f"{name}/vars/0": held for name, held in told.items()}
+    assert held(folder / "drawn.weights.h5") == wanted
+    assert held(folder / "drawn.keras") == wanted

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -112,3 +113,19 @@ def test_a_name_that_an_archive_must_not_have_is_refused(tmp_path, name):
         checkpoints.write(tmp_path / "a.npz", None, outgoing([TensorSpec(name, (), "int8")]))
     checkpoints.write(tmp_path / "a.pth", None, outgoing([TensorSpec(name, (), "int8")]))
     assert list(checkpoints.read(tmp_path / "a.pth").tensors) == [name]
+
+
+@pytest.mark.parametrize("name", ["__metadata__", "a/../b", "..\\up", "nul\0", "half\ud800"])
+def test_a_name_that_safetensors_cannot_hold_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match="expected a name that safetensors can hold; found"):
+        checkpoints.write(tmp_path / "a.safetensors", None, outgoing([TensorSpec(name, (), "int8")]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_header_of_an_npy_file_ends_with_a_newline(tmp_path):
+    """Its description asks for it; numpy itself reads the file without."""
+    checkpoints.write(tmp_path / "a.npz", None, outgoing([TensorSpec("x", (3,), "int8")]))
+    with zipfile.ZipFile(tmp_path / "a.npz") as archive:
+        content = archive.read("x.npy")
+    header = content[10:][: int.from_bytes(content[8:10], "little")]
+    assert header.endswith(b"\n")

@@ -1,11 +1,14 @@
 """Run with a folder and a kind: damages a file of that kind in hundreds of ways, reads each, and says what happened.
 
-A process for each would take its time. Here ``checkpoints.read`` forks instead, and the fork runs what the process
-would run, under its limits: a crash or a hang of HDF5's library still ends only that one. What comes out is a JSON
-object: how many were read and refused, which damage went unnoticed, and every exception that was no refusal.
+A process for each would take its time. Here a fork reads a batch, one file after the other, and runs in it what the
+process would run, under its limits. Where HDF5's library crashes or hangs, that file is read again in a fork of its
+own, as the process would be, and the next batch starts behind it. What comes out is a JSON object: how many were read
+and refused, which damage went unnoticed, and every exception that was no refusal.
 """
 
+import gc
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -13,6 +16,8 @@ import subprocess
 import sys
 import traceback
 import zipfile
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -24,7 +29,9 @@ from xframe.checkpoints.keras.process import serve
 from xframe.errors import CheckpointError
 
 CUTS, FLIPS, OVERWRITES = 200, 200, 50
-LONGEST = 5  # seconds
+LONGEST = 1  # seconds of a processor for a file
+STUCK = 30  # seconds of the clock: some hangs may use no processor
+BATCH = 30
 UNEXPECTED = 99
 
 
@@ -57,25 +64,80 @@ def keras(path):
         archive.write(path.with_suffix(".inner"), "model.weights.h5")
 
 
+def bounded():
+    """Ends this process, even within the library, once a file takes too long."""
+    signal.setitimer(signal.ITIMER_PROF, LONGEST)
+    signal.alarm(STUCK)
+
+
+def serving(command):
+    """What the process would do; its exit code."""
+    try:
+        serve(variables, command[command.index("xframe.checkpoints.keras.child") + 1 :])
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        return UNEXPECTED
+    return 0
+
+
+def here(command, **_):
+    """In place of subprocess.run, in the fork of a batch: the child's own entry function."""
+    codes.append(serving(command))
+    return subprocess.CompletedProcess(command, codes[-1])
+
+
 def forked(command, *, timeout, **_):
-    """In place of subprocess.run: the child's own entry function, in a fork of this process."""
-    sys.stderr.flush()
+    """The same in a fork for this file alone."""
     child = os.fork()
     if not child:
-        signal.alarm(int(timeout))  # its default ends the process, even within the library
-        code = UNEXPECTED
-        try:
-            serve(variables, command[command.index("xframe.checkpoints.keras.child") + 1 :])
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-            sys.stderr.flush()
-        os._exit(code)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code == -signal.SIGALRM:
+        bounded()
+        os._exit(serving(command))
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    if codes[-1] in {-signal.SIGPROF, -signal.SIGALRM, -signal.SIGXCPU}:
         raise subprocess.TimeoutExpired(command, timeout)
-    outcomes.append(code)
-    return subprocess.CompletedProcess(command, code)
+    return subprocess.CompletedProcess(command, codes[-1])
+
+
+def judged(first, contents):
+    """What becomes of each file, and the codes with which its process ended, or would have ended."""
+    paths, told = [folder / f"{first + index}.{kind}" for index in range(len(contents))], []
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    while len(told) < len(paths):
+        told += in_one_fork(paths[len(told) :])
+        if len(told) < len(paths):
+            told.append(alone(paths[len(told)]))
+    for path in paths:
+        path.unlink()
+    return told
+
+
+def alone(path):
+    codes.clear()
+    subprocess.run = forked
+    return outcome(path), list(codes)
+
+
+def in_one_fork(paths):
+    """What became of the first of them, up to one that ended the process: each tells a line of JSON."""
+    outer, inner = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(outer)
+            subprocess.run = here
+            for path in paths:
+                bounded()
+                codes.clear()
+                os.write(inner, json.dumps([outcome(path), codes]).encode() + b"\n")
+        finally:
+            os._exit(0)
+    os.close(inner)
+    with os.fdopen(outer) as lines:
+        told = [json.loads(line) for line in lines]
+    os.waitpid(child, 0)
+    return told
 
 
 def cuts(content):
@@ -118,18 +180,20 @@ def outcome(path):
 
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
-outcomes: list[int] = []
-subprocess.run = forked  # before anything is read
-vars(sys.modules["xframe.checkpoints.keras.process"])["LONGEST"] = LONGEST
+codes: list[int] = []
 path = folder / f"a.{kind}"
 globals()[kind](path)
-whole, counts = path.read_bytes(), {"whole": outcome(path)}
-for damage in (cuts, flips, overwrites):
-    found = []
-    for content in damage(whole):
-        path.write_bytes(content)
-        found.append(outcome(path))
-    counts[damage.__name__] = {word: found.count(word) for word in sorted(set(found))}
-counts["unexpected"] = outcomes.count(UNEXPECTED)
-counts["parsed"] = len(outcomes)
+whole = path.read_bytes()
+damaged = [(damage.__name__, content) for damage in (cuts, flips, overwrites) for content in damage(whole)]
+batches = [
+    (first, [content for _, content in damaged[first : first + BATCH]]) for first in range(0, len(damaged), BATCH)
+]
+counts = {"whole": alone(path)[0], **{damage.__name__: Counter() for damage in (cuts, flips, overwrites)}}
+gc.freeze()  # or every fork copies what the collector touches
+with ProcessPoolExecutor(2, multiprocessing.get_context("fork")) as pool:
+    found = [told for batch in pool.map(judged, *zip(*batches, strict=True)) for told in batch]
+for (damage, _), (word, _) in zip(damaged, found, strict=True):
+    counts[damage][word] += 1
+ended = [code for _, held in found for code in held]
+counts["unexpected"], counts["parsed"], counts["died"] = ended.count(UNEXPECTED), len(ended), sum(map(bool, ended))
 print(json.dumps(counts))

@@ -18,20 +18,20 @@ class NotInEvaluation(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What a forward pass gave: the model's outputs, and those of the layers that were asked for, in call order."""
-
-    outputs: list[Array]
-    taps: list[tuple[str, Array]]
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """One call of a layer: the shapes of the first tensor that it read and gave, batch included."""
 
     layer: str
     read: tuple[int, ...]
     gave: tuple[int, ...]
+
+
+class Tell(Protocol):
+    """Hears of a layer's output."""
+
+    def __call__(self, layer: str, gave: Array) -> None:
+        """``gave`` is good until the call returns."""
+        ...
 
 
 class Cotangent(Protocol):
@@ -67,8 +67,11 @@ class Framework(Protocol):
         """Write the state dict with the framework's own writer."""
         ...
 
-    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
-        """Run in evaluation mode, in ``dtype``, weights and inputs converted. Raises NotInEvaluation."""
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], tell: Tell) -> list[Array]:
+        """The outputs in evaluation mode, in ``dtype``, weights and inputs converted. Raises NotInEvaluation.
+
+        ``tell`` hears what the layers ``taps`` give, while they give it.
+        """
         ...
 
     def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:

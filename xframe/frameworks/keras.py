@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from xframe.frameworks import Call, Cotangent, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, State, Tell, resolve
 from xframe.tensors import STORAGE, Array
 
 
@@ -84,15 +84,15 @@ class Keras:
         else:
             model.save_weights(path)
 
-    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], tell: Tell) -> list[Array]:
         model = self._in(model, dtype)
         layers = [layer for layer in model.layers if layer.name in taps]
         tapped = keras.Model(model.inputs, [model.outputs, [layer.output for layer in layers]])
         outputs, seen = tapped(keras.ops.convert_to_tensor(inputs.astype(dtype)), training=False)
-        return Run(
-            [keras.ops.convert_to_numpy(output) for output in outputs],
-            [(layer.name, keras.ops.convert_to_numpy(output)) for layer, output in zip(layers, seen, strict=True)],
-        )
+        for layer, output in zip(layers, seen, strict=True):
+            for part in keras.tree.flatten(output):
+                tell(layer.name, keras.ops.convert_to_numpy(part))
+        return [keras.ops.convert_to_numpy(output) for output in outputs]
 
     def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
         model, call = self._in(model, dtype), partial(_evaluated, model)

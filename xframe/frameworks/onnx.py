@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import onnxruntime
 
-from xframe.frameworks import Run
+from xframe.frameworks import Tell
 from xframe.tensors import Array
 
 
@@ -20,9 +20,17 @@ class OnnxRuntime:
         """``factory`` is the path of the .onnx file."""
         return onnxruntime.InferenceSession(factory, providers=["CPUExecutionProvider"])
 
-    def run(self, model: onnxruntime.InferenceSession, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:  # noqa: ARG002
+    def run(
+        self,
+        model: onnxruntime.InferenceSession,
+        inputs: Array,
+        dtype: str,
+        taps: Sequence[str],  # noqa: ARG002
+        tell: Tell,  # noqa: ARG002
+    ) -> list[Array]:
         (argument,) = model.get_inputs()
-        return Run(model.run(None, {argument.name: inputs.astype(dtype)}), [])
+        outputs: list[Array] = model.run(None, {argument.name: inputs.astype(dtype)})
+        return outputs
 
 
 framework = OnnxRuntime()

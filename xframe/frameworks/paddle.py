@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import paddle
 
-from xframe.frameworks import Call, Cotangent, NotInEvaluation, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, NotInEvaluation, State, Tell, resolve
 from xframe.tensors import Array
 
 
@@ -34,13 +34,12 @@ class Paddle:
     def save_file(self, model: paddle.nn.Layer, path: Path) -> None:
         paddle.save(model.state_dict(), str(path))
 
-    def run(self, model: paddle.nn.Layer, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
-        seen: list[tuple[str, Array]] = []
-        outputs = _run(model, inputs, dtype, {name: _recorder(name, seen) for name in taps})
+    def run(self, model: paddle.nn.Layer, inputs: Array, dtype: str, taps: Sequence[str], tell: Tell) -> list[Array]:
+        outputs = _run(model, inputs, dtype, {name: _teller(name, tell) for name in taps})
         training = [name or "the model" for name, layer in model.named_sublayers(include_self=True) if layer.training]
         if training:
             raise NotInEvaluation(", ".join(training))
-        return Run([output.numpy() for output in _listed(outputs)], seen)
+        return [output.numpy() for output in _listed(outputs)]
 
     def gradients(
         self, model: paddle.nn.Layer, inputs: Array, dtype: str, cotangent: Cotangent
@@ -112,11 +111,12 @@ def _tracer(name: str, calls: list[Call]) -> Any:
     return trace
 
 
-def _recorder(name: str, seen: list[tuple[str, Array]]) -> Any:
-    def record(_layer: Any, _inputs: Any, output: Any) -> None:
-        seen.extend((name, part.numpy()) for part in _listed(output))
+def _teller(name: str, tell: Tell) -> Any:
+    def hook(_layer: Any, _inputs: Any, output: Any) -> None:
+        for part in _listed(output):
+            tell(name, part.numpy())
 
-    return record
+    return hook
 
 
 def _listed(outputs: Any) -> list[Any]:

@@ -145,14 +145,20 @@ class Service:
         return exchange.put(self._folder, self._name, arrays)
 
     def run(self, handle: str, inputs: exchange.Message, dtype: str, taps: list[str]) -> dict[str, Any]:
-        """Outputs and taps of one forward pass, with the seconds it took."""
-        started = time.perf_counter()
-        run = self._adapter.run(self._models[handle], exchange.get(inputs), dtype, taps)
-        seconds = time.perf_counter() - started
-        arrays = [("", array, array.dtype.name) for array in run.outputs]
-        tapped = [(name, array, array.dtype.name) for name, array in run.taps]
-        placed = exchange.put(self._folder, self._name, [*arrays, *tapped])
-        return {"outputs": placed[: len(arrays)], "taps": placed[len(arrays) :], "seconds": seconds}
+        """Outputs and taps of one forward pass, with the seconds it took; taps are written as they come."""
+        model, array = self._models[handle], exchange.get(inputs)
+        with exchange.Stream(self._folder, self._name) as stream:
+
+            def tell(layer: str, gave: Array) -> None:
+                stream.add(layer, gave, gave.dtype.name)
+
+            started = time.perf_counter()
+            outputs = self._adapter.run(model, array, dtype, taps, tell)
+            seconds = time.perf_counter() - started
+            seen = len(stream.placed)
+            for output in outputs:
+                stream.add("", output, output.dtype.name)
+        return {"outputs": stream.placed[seen:], "taps": stream.placed[:seen], "seconds": seconds}
 
     def sensitivity(self, handle: str, inputs: exchange.Message, seed: int) -> dict[str, tuple[float, float]]:
         """By tensor: the largest gradient that reaches it, in float32, and the largest absolute value that it holds.

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Call, Cotangent, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, State, Tell, resolve
 from xframe.tensors import STORAGE, Array
 
 
@@ -57,10 +57,8 @@ class TensorFlow:
     def save_file(self, model: Any, path: Path) -> None:
         save_bundle(path, _variables(model))
 
-    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:  # noqa: ARG002
-        outputs = self._in(model, dtype)(tf.constant(inputs.astype(dtype)))
-        listed = outputs if isinstance(outputs, list | tuple) else [outputs]
-        return Run([output.numpy() for output in listed], [])
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], tell: Tell) -> list[Array]:  # noqa: ARG002
+        return [output.numpy() for output in tf.nest.flatten(self._in(model, dtype)(tf.constant(inputs.astype(dtype))))]
 
     def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
         model = self._in(model, dtype)

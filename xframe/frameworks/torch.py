@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from xframe.frameworks import Call, Cotangent, NotInEvaluation, Run, State, resolve
+from xframe.frameworks import Call, Cotangent, NotInEvaluation, State, Tell, resolve
 from xframe.tensors import STORAGE, Array
 
 _BITS = {2: torch.uint16, 1: torch.uint8}
@@ -35,13 +35,12 @@ class Torch:
     def save_file(self, model: torch.nn.Module, path: Path) -> None:
         torch.save(model.state_dict(), path)
 
-    def run(self, model: torch.nn.Module, inputs: Array, dtype: str, taps: Sequence[str]) -> Run:
-        seen: list[tuple[str, Array]] = []
-        outputs = _run(model, inputs, dtype, {name: _recorder(name, seen) for name in taps})
+    def run(self, model: torch.nn.Module, inputs: Array, dtype: str, taps: Sequence[str], tell: Tell) -> list[Array]:
+        outputs = _run(model, inputs, dtype, {name: _teller(name, tell) for name in taps})
         training = [name or "the model" for name, module in model.named_modules() if module.training]
         if training:
             raise NotInEvaluation(", ".join(training))
-        return Run([output.numpy() for output in _listed(outputs)], seen)
+        return [output.numpy() for output in _listed(outputs)]
 
     def gradients(
         self, model: torch.nn.Module, inputs: Array, dtype: str, cotangent: Cotangent
@@ -100,11 +99,12 @@ def _tracer(name: str, calls: list[Call]) -> Any:
     return trace
 
 
-def _recorder(name: str, seen: list[tuple[str, Array]]) -> Any:
-    def record(_module: Any, _inputs: Any, output: Any) -> None:
-        seen.extend((name, part.detach().clone().numpy()) for part in _listed(output))
+def _teller(name: str, tell: Tell) -> Any:
+    def hook(_module: Any, _inputs: Any, output: Any) -> None:
+        for part in _listed(output):
+            tell(name, part.detach().numpy())
 
-    return record
+    return hook
 
 
 def _listed(outputs: Any) -> list[torch.Tensor]:

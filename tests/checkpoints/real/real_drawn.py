@@ -1,4 +1,4 @@
-"""Run with a folder and a framework, which writes the tensors that it finds in ``cases.json`` and ``cases.bin`` there.
+"""Run with a folder and frameworks: each writes the tensors that it finds in its subfolder.
 
 ``cases.json`` lists name, shape and dtype; ``cases.bin`` has the bits, one tensor behind the other.
 """
@@ -93,5 +93,6 @@ def paddle():
     paddle.jit.save(net, str(folder / "drawn"), input_spec=[paddle.static.InputSpec([None, 4], "float32", "x")])
 
 
-folder = Path(sys.argv[1])
-globals()[sys.argv[2]]()
+for framework in sys.argv[2:]:
+    folder = Path(sys.argv[1], framework)
+    globals()[framework]()
