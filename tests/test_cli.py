@@ -94,7 +94,7 @@ def test_show_prints_every_tensor_of_a_port(tmp_path):
 
 
 def test_show_without_a_pair_prints_the_layers(tmp_path):
-    assert len(run("show", "resnet18", folder=tmp_path).stdout.splitlines()) == 2 + 41
+    assert len(run("show", "resnet18", folder=tmp_path).stdout.splitlines()) == 2 + 42
     assert "names a source but no target" in refused("show", "resnet18", "paddle", folder=tmp_path)
 
 

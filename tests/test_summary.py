@@ -29,11 +29,34 @@ def test_layers_come_in_the_order_in_which_they_run(pool):
     assert turns == sorted(turns)
 
 
+SMALL = {"in_channels": 1, "num_classes": 10}
+
+
+# At twice the size four times as much, but for the linear layer (5,120) and the pool (512 means of 1 pixel, then of 4).
+AT_64 = 4 * (35_529_728 - 5_120 - 512 * 2) + 5_120 + 512 * 5
+
+
+@pytest.mark.parametrize(("size", "expected"), [(32, 35_529_728), (64, AT_64)])
+def test_resnet18_costs_what_paddle_says_at_two_sizes(pool, size, expected):
+    found = summary("resnet18", ["paddle/custom"], options=SMALL | {"size": size}, pool=pool)
+    total = found.totals["paddle/custom"]
+    assert (total.parameters, total.statistics, total.multiply_adds) == (11_175_434, 9_600, expected)
+
+
+def test_what_is_never_run_comes_last(pool):
+    options = SMALL | {"size": 32, "use_residual": False}
+    found = summary("resnet18", ["torch", "paddle/custom"], options=options, pool=pool)
+    last = [row.cells["torch"] for row in found.rows[-6:]]
+    assert all("downsample" in cell.name and cell.outputs is None for cell in last)
+    assert found.totals["torch"].multiply_adds < 35_529_728
+
+
 def test_a_column_without_layers_counts_its_variables(pool):
     found = summary("lenet5", ["torch/fullconv", "tf"], pool=pool)
     assert found.totals["tf"].parameters == 61_684
     assert found.totals["tf"].multiply_adds is None
-    first, _, dense, *_ = found.rows
+    rows = {row.cells["torch/fullconv"].name: row for row in found.rows}
+    first, dense = rows["conv1"], rows["conv3"]
     assert first.cells["tf"].outputs is None
     assert not first.alike  # one has a bias
     assert dense.alike  # a map of one pixel is a vector

@@ -14,7 +14,7 @@ VECTORS = ("_mean", "_variance", "bias", "weight")
 MISSING = ["net.0.0.bias", *(f"net.{stage}.0.bn3.{name}" for stage in (2, 3, 4) for name in VECTORS)]
 UNUSED = [f"layer{stage}.0.downsample.1.{name}" for stage in (2, 3, 4) for name in VECTORS]
 # One float32 subtraction rounds mean − bias: 5e-9 of the outputs where the bias is as large as the activations.
-SMALLER = ('"in_channels", 224, 224', '"in_channels", 64, 64')
+SMALLER = ("size         = 224", "size         = 64")
 BIAS = '  [layers.only.bias]\n  in        = ["paddle/custom"]\n  value     = 0\n  fold_into = "net.0.1"\n'
 
 

@@ -83,7 +83,7 @@ def _against_model(side: Side, unbuilt: dict[str, str]) -> list[Problem]:
     """The table against one built implementation; without its framework, why it was not built."""
     name = side.implementation.name
     try:
-        problems = list(_against(side.table, name, side.specs))
+        problems = [*_against(side.table, name, side.specs), *_without_tensors(side)]
         side.release()
     except FrameworkMissing as error:
         unbuilt[name] = str(error)
@@ -117,6 +117,22 @@ def _against(table: Table, implementation: str, specs: Mapping[str, TensorSpec])
             tensor=table.file.name,
             detail=f"no row speaks of '{name}', which the built {implementation} has",
         )
+
+
+def _without_tensors(side: Side) -> Iterator[Problem]:
+    """Layers that hold nothing are known by their name alone."""
+    name = side.implementation.name
+    rows = [(layer, layer.layer_name(name)) for layer in side.table.layers if not layer.kind.tensors]
+    built = side.layers() if any(named for _, named in rows) else {}
+    for layer, named in rows:
+        if named and named not in built:
+            hint = nearest(named, list(built))
+            yield Problem(
+                kind="table",
+                tensor=layer.place,
+                detail=f"the row names '{named}', a layer that the built {name} does not have",
+                suggestion=f"did you mean '{hint}'?" if hint else "",
+            )
 
 
 def _mismatch(entry: Entry, implementation: str, spec: TensorSpec) -> str | None:
