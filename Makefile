@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all bench catalogue fuzz lint format fixtures clean
+.PHONY: port test test-all test-keras-on-torch bench catalogue fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -12,6 +12,10 @@ test: .venv/ready
 
 test-all: .venv/ready
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+# All that concerns Keras once more, on its torch backend: nobody needs tensorflow just for Keras.
+test-keras-on-torch: .venv/ready
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not slow" -k keras -q -n 2 --dist loadgroup tests/zoo tests/equivalence tests/faults tests/proving
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks --plot docs/speed.svg
