@@ -78,7 +78,7 @@ def test_a_bundle_comes_back_the_same_without_a_framework(bundle, tmp_path, monk
 
 
 def test_no_other_framework_writes_a_bundle(tmp_path, bundle):
-    with pytest.raises(UsageError, match="only Keras writes"):
+    with pytest.raises(UsageError, match="only keras or tf writes"):
         convert("lenet5_maxavg", "torch", "paddle", bundle / "lenet.pth", tmp_path / "out.index")
     with pytest.raises(UsageError, match="Keras itself writes"):
         checkpoints.write(tmp_path / "out.index", None, outgoing(LENET))
