@@ -21,7 +21,7 @@ class Unfaithful(layers.BatchNormalization):
 
 def ended(x, ending):
     endings = {"column": lambda: x[:, :, None], "pair": lambda: [x, x], "above": lambda: x + 1}
-    return endings.get(ending, lambda: x[:, ::-1] if ending == "reversed" else x)()
+    return endings.get(ending, lambda: keras.ops.flip(x, 1) if ending == "reversed" else x)()
 
 
 def small(

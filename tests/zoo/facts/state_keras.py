@@ -6,6 +6,7 @@ import json
 import keras
 import numpy as np
 
+from xframe.frameworks.keras import keep_float64
 from xframe.zoo.lenet import keras as lenet
 from xframe.zoo.resnet import keras as resnet
 
@@ -41,6 +42,7 @@ def float64_digits(model):
 
 single = facts(lenet.lenet5_maxavg(), (2, 32, 32, 1))["outputs"]
 doctests = [list(doctest.testmod(module)) for module in (lenet, resnet)]
+keep_float64()  # as a worker does; other backends than tensorflow would compute in float32
 keras.config.set_dtype_policy("float64")
 print(
     json.dumps(
