@@ -15,12 +15,12 @@ from xframe import checkpoints
 from xframe.checkpoints import Budget, Outgoing
 from xframe.checkpoints.keras.child import variables
 from xframe.checkpoints.keras.values import Values
+from xframe.comparison import Comparison, Tolerance
 from xframe.dtypes import Loss
 from xframe.errors import CheckpointError
 from xframe.mapping import load_table
 from xframe.planning import make_plan
 from xframe.proving.certificate import read_certificate, write_certificate
-from xframe.proving.comparison import Comparison, Tolerance
 from xframe.proving.verdict import PortResult, Proof
 from xframe.stopwatch import Progress
 from xframe.tensors import TensorSpec

@@ -16,9 +16,9 @@ from xframe._version import __version__
 
 if TYPE_CHECKING:
     from xframe.checkpoints import read
+    from xframe.comparison import Comparison, Tolerance, compare
     from xframe.errors import XframeError
     from xframe.mapping import load_table
-    from xframe.proving.comparison import Comparison, Tolerance, compare
     from xframe.proving.verdict import PortResult
     from xframe.workers import Pool
     from xframe.workflows.check import check
@@ -32,16 +32,16 @@ __all__ = [
 ]  # fmt: skip
 
 _HOMES = {
-    "Comparison": "proving.comparison",
+    "Comparison": "comparison",
     "ConvertOptions": "workflows.convert",
     "Pool": "workers",
     "PortOptions": "workflows.port",
     "PortResult": "proving.verdict",
-    "Tolerance": "proving.comparison",
+    "Tolerance": "comparison",
     "VerifyResult": "workflows.verify",
     "XframeError": "errors",
     "check": "workflows.check",
-    "compare": "proving.comparison",
+    "compare": "comparison",
     "convert": "workflows.convert",
     "load_table": "mapping",
     "port": "workflows.port",

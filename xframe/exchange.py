@@ -39,6 +39,13 @@ class Stream:
         dense: Any = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         self._file.write(dense)
 
+    def all(self, arrays: Iterable[Array]) -> list[tuple[str, Message]]:
+        """Write arrays of numpy's own dtypes without names; where each went."""
+        before = len(self.placed)
+        for array in arrays:
+            self.add("", array, array.dtype.name)
+        return self.placed[before:]
+
 
 def put(folder: Path, owner: str, arrays: Iterable[tuple[str, Array, str]]) -> list[tuple[str, Message]]:
     """Write ``(name, stored array, dtype name)`` into a new file below ``folder``; return name and place of each.

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from xframe.comparison import Tolerance, compare_all
 from xframe.mapping import load_table
-from xframe.proving.comparison import Tolerance, compare_all
 from xframe.proving.divergence import first_divergence
 from xframe.proving.outputs import BothPrecisions, in_one_form, softmax
 

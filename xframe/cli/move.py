@@ -72,7 +72,7 @@ def port(
 
     [dim]xframe port resnet18 paddle torch --weights mine.pdparams --out mine.pth[/]
     """
-    from xframe.proving.comparison import Tolerance
+    from xframe.comparison import Tolerance
     from xframe.workflows.port import PortOptions
     from xframe.workflows.port import port as carry_out
 

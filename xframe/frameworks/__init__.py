@@ -1,13 +1,14 @@
-"""One file per framework behind one protocol. Runs inside a worker that has numpy and that framework, nothing else."""
+"""One file or folder per framework behind one protocol. Runs inside a worker that has numpy and that framework."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from xframe.frameworks.attributes import Attributes
 from xframe.tensors import Array
 
 State = dict[str, tuple[Array, str]]  # state-dict name → stored array and its dtype's name
@@ -17,20 +18,14 @@ class NotInEvaluation(RuntimeError):
     """A model ran with a layer in training mode although it was put into evaluation mode."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a layer: the shapes of the first tensor that it read and gave, batch included."""
+class Visit(Protocol):
+    """Hears of each call of a layer, while the model runs."""
 
-    layer: str
-    read: tuple[int, ...]
-    gave: tuple[int, ...]
+    def __call__(self, layer: str, read: Callable[[], list[Array]], gave: list[Array]) -> list[Array] | None:
+        """``read()`` and ``gave`` are the tensors that the layer read and gave, good until the call returns.
 
-
-class Tell(Protocol):
-    """Hears of a layer's output."""
-
-    def __call__(self, layer: str, gave: Array) -> None:
-        """``gave`` is good until the call returns."""
+        What is returned, one array for each of ``gave``, goes on through the model instead; None lets all go on.
+        """
         ...
 
 
@@ -40,6 +35,14 @@ class Cotangent(Protocol):
     def __call__(self, index: int, shape: tuple[int, ...]) -> Array:
         """For the output of that number and shape, batch included."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What a layer is to be for one call: attributes in xframe's spelling, tensors under the layer's own names."""
+
+    attributes: Attributes = field(default_factory=dict)
+    tensors: State = field(default_factory=dict)
 
 
 class Framework(Protocol):
@@ -67,11 +70,15 @@ class Framework(Protocol):
         """Write the state dict with the framework's own writer."""
         ...
 
-    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], tell: Tell) -> list[Array]:
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:
         """The outputs in evaluation mode, in ``dtype``, weights and inputs converted. Raises NotInEvaluation.
 
-        ``tell`` hears what the layers ``taps`` give, while they give it.
+        ``visit`` hears of each call of the layers ``taps``, in the order in which they end.
         """
+        ...
+
+    def replay(self, model: Any, layer: str, reads: Sequence[Array], dtype: str, changes: Changes) -> list[Array]:
+        """What one layer gives in evaluation mode when it reads ``reads``, changed for this call alone."""
         ...
 
     def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
@@ -82,12 +89,16 @@ class Framework(Protocol):
         """
         ...
 
+    def trainable(self, model: Any) -> list[str]:
+        """The tensors of the state dict that an optimizer would move: neither buffers nor frozen ones."""
+        ...
+
     def layers(self, model: Any) -> dict[str, str]:
         """Name and class of every layer that can be tapped."""
         ...
 
-    def trace(self, model: Any, inputs: Array, taps: Sequence[str]) -> list[Call]:
-        """The calls of these layers in a forward pass in evaluation mode, in their order."""
+    def attributes(self, model: Any) -> dict[str, Attributes]:
+        """By layer of a known class, what it does besides holding tensors, in xframe's spelling."""
         ...
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:

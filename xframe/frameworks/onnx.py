@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import onnxruntime
 
-from xframe.frameworks import Tell
+from xframe.frameworks import Visit
 from xframe.tensors import Array
 
 
@@ -26,7 +26,7 @@ class OnnxRuntime:
         inputs: Array,
         dtype: str,
         taps: Sequence[str],  # noqa: ARG002
-        tell: Tell,  # noqa: ARG002
+        visit: Visit,  # noqa: ARG002
     ) -> list[Array]:
         (argument,) = model.get_inputs()
         outputs: list[Array] = model.run(None, {argument.name: inputs.astype(dtype)})

@@ -9,15 +9,13 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xframe import exchange
 from xframe.frameworks import Framework, NotInEvaluation
-from xframe.tensors import STORAGE, Array
+from xframe.frameworks.service import Service
 
 Reply = tuple[str, Any]
 _WORDS = 2000  # characters of an error's message that travel
@@ -94,97 +92,3 @@ def _sendable(text: str) -> str:
 def _versions(adapter: Framework) -> dict[str, str]:
     versions = {"python": sys.version.split()[0], "numpy": np.__version__, **adapter.versions}
     return {name: str(version) for name, version in versions.items()}  # torch's is a class of its own
-
-
-def _unit(random: np.random.Generator, _index: int, shape: tuple[int, ...]) -> Array:
-    """Random directions of unit length, one for each image."""
-    drawn: Array = random.standard_normal(shape)
-    lengths = np.linalg.norm(drawn.reshape(shape[0], -1), axis=1).reshape(-1, *(1 for _ in shape[1:]))
-    drawn /= lengths
-    return drawn
-
-
-def _largest(array: Array) -> float:
-    return float(np.abs(array).max(initial=0.0))
-
-
-class Service:
-    """The commands. Models are kept under the handles that the parent chooses; arrays go through ``folder``."""
-
-    def __init__(self, adapter: Framework, name: str, folder: Path) -> None:
-        self._adapter = adapter
-        self._name = name
-        self._folder = folder
-        self._models: dict[str, Any] = {}
-
-    def build(
-        self, handle: str, factory: str, options: Mapping[str, Any], dtype: str
-    ) -> list[tuple[str, tuple[int, ...], str]]:
-        """Build a model; return name, shape and dtype of every tensor of its state dict."""
-        model = self._models[handle] = self._adapter.build(factory, options, dtype)
-        return [(name, array.shape, kind) for name, (array, kind) in self._adapter.state(model).items()]
-
-    def open(self, handle: str, path: str) -> None:
-        """Open a model that is a file of its own and has no state dict."""
-        self._models[handle] = self._adapter.build(path, {}, "float32")
-
-    def load(self, handle: str, tensors: list[tuple[str, exchange.Message]]) -> None:
-        self._adapter.load(
-            self._models[handle], {name: (exchange.get(message), message[3]) for name, message in tensors}
-        )
-
-    def load_file(self, handle: str, path: str) -> None:
-        self._adapter.load_file(self._models[handle], Path(path))
-
-    def save_file(self, handle: str, path: str) -> None:
-        self._adapter.save_file(self._models[handle], Path(path))
-
-    def state(self, handle: str) -> list[tuple[str, exchange.Message]]:
-        state = self._adapter.state(self._models[handle])
-        arrays = ((name, array.view(STORAGE[dtype]), dtype) for name, (array, dtype) in state.items())
-        return exchange.put(self._folder, self._name, arrays)
-
-    def run(self, handle: str, inputs: exchange.Message, dtype: str, taps: list[str]) -> dict[str, Any]:
-        """Outputs and taps of one forward pass, with the seconds it took; taps are written as they come."""
-        model, array = self._models[handle], exchange.get(inputs)
-        with exchange.Stream(self._folder, self._name) as stream:
-
-            def tell(layer: str, gave: Array) -> None:
-                stream.add(layer, gave, gave.dtype.name)
-
-            started = time.perf_counter()
-            outputs = self._adapter.run(model, array, dtype, taps, tell)
-            seconds = time.perf_counter() - started
-            seen = len(stream.placed)
-            for output in outputs:
-                stream.add("", output, output.dtype.name)
-        return {"outputs": stream.placed[seen:], "taps": stream.placed[:seen], "seconds": seconds}
-
-    def sensitivity(self, handle: str, inputs: exchange.Message, seed: int) -> dict[str, tuple[float, float]]:
-        """By tensor: the largest gradient that reaches it, in float32, and the largest absolute value that it holds.
-
-        Outputs are weighted with random cotangents of unit length.
-        """
-        random = np.random.default_rng(seed)
-        model, array = self._models[handle], exchange.get(inputs)
-        gradients, _ = self._adapter.gradients(model, array, "float32", partial(_unit, random))
-        state = self._adapter.state(model)
-        return {name: (_largest(found), _largest(state[name][0])) for name, found in gradients.items()}
-
-    def layers(self, handle: str) -> dict[str, str]:
-        """Name and class of every layer that can be tapped."""
-        return self._adapter.layers(self._models[handle])
-
-    def trace(
-        self, handle: str, inputs: exchange.Message, taps: list[str]
-    ) -> list[tuple[str, tuple[int, ...], tuple[int, ...]]]:
-        """Layer, shape read and shape given of every call of the tapped layers."""
-        calls = self._adapter.trace(self._models[handle], exchange.get(inputs), taps)
-        return [(call.layer, call.read, call.gave) for call in calls]
-
-    def export_onnx(self, handle: str, path: str, inputs: exchange.Message) -> None:
-        self._adapter.export_onnx(self._models[handle], Path(path), exchange.get(inputs))
-
-    def release(self, handle: str) -> None:
-        """Forget a model."""
-        self._models.pop(handle, None)

@@ -13,7 +13,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Call, Cotangent, State, Tell, resolve
+from xframe.frameworks import Changes, Cotangent, State, Visit, resolve
+from xframe.frameworks.attributes import Attributes
 from xframe.tensors import STORAGE, Array
 
 
@@ -57,18 +58,24 @@ class TensorFlow:
     def save_file(self, model: Any, path: Path) -> None:
         save_bundle(path, _variables(model))
 
-    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], tell: Tell) -> list[Array]:  # noqa: ARG002
+    def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:  # noqa: ARG002
         return [output.numpy() for output in tf.nest.flatten(self._in(model, dtype)(tf.constant(inputs.astype(dtype))))]
 
     def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
         model = self._in(model, dtype)
         return tape_gradients(model, _variables(model), inputs.astype(dtype), cotangent)
 
+    def replay(self, model: Any, layer: str, reads: Sequence[Array], dtype: str, changes: Changes) -> list[Array]:  # noqa: ARG002
+        raise ValueError(f"a tf.Module has no layers, so there is no {layer}")
+
+    def trainable(self, model: Any) -> list[str]:
+        return [name for name, variable in _variables(model).items() if variable.trainable]
+
     def layers(self, model: Any) -> dict[str, str]:  # noqa: ARG002
         return {}
 
-    def trace(self, model: Any, inputs: Array, taps: Sequence[str]) -> list[Call]:  # noqa: ARG002
-        return []
+    def attributes(self, model: Any) -> dict[str, Attributes]:  # noqa: ARG002
+        return {}
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
         import tf2onnx  # noqa: PLC0415 - only exports need it

@@ -12,9 +12,9 @@ from typing import Any
 from xframe._version import __version__
 from xframe.checkpoints import staged
 from xframe.checkpoints.refusals import refusal, shown
+from xframe.comparison import Tolerance
 from xframe.digests import digest_of_file
 from xframe.errors import CheckpointError
-from xframe.proving.comparison import Tolerance
 from xframe.proving.verdict import PortResult
 from xframe.tensors import STORAGE, TensorSpec
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xframe import exchange
-from xframe.proving.comparison import Tolerance, compare_all
+from xframe.comparison import Tolerance, compare_all
 from xframe.proving.sides import Side
 from xframe.proving.verdict import Parity
 from xframe.tensors import Array

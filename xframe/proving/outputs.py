@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from xframe.comparison import Tolerance, compare_all
 from xframe.mapping import Implementation
-from xframe.proving.comparison import Tolerance, compare_all
 from xframe.tensors import Array
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from xframe import checkpoints, exchange
 from xframe.checkpoints.model import Checkpoint
+from xframe.comparison import Comparison, Tolerance, compare_all, same_bits
 from xframe.errors import ModelError
 from xframe.files import framework_loads, reader
 from xframe.planning import PortPlan, computed
-from xframe.proving.comparison import Comparison, Tolerance, compare_all, same_bits
 from xframe.proving.divergence import Divergence, first_divergence
 from xframe.proving.onnx_parity import export_parity
 from xframe.proving.outputs import BothPrecisions, in_one_form

@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from xframe import exchange
 from xframe.checkpoints.model import Checkpoint
+from xframe.comparison import Distance
 from xframe.dtypes import convert
 from xframe.mapping import Implementation, Table
 from xframe.tensors import FLOATS, Array, Extent, TensorSpec
 from xframe.workers import Pool, Reply
 
+Calls = Mapping[str, Sequence[exchange.Message]]  # by layer, an array for each of its calls
+
+
+@dataclass(frozen=True, slots=True)
+class Tap:
+    """What one call of a layer read and gave: where the arrays lie, as its framework laid them out."""
+
+    layer: str
+    read: tuple[exchange.Message, ...]
+    gave: tuple[exchange.Message, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """One forward pass: outputs and tapped layers' outputs, channels first, and the seconds it took."""
+    """One forward pass: outputs, channels first, calls of the tapped layers in their order, and the seconds it took."""
 
     arrays: tuple[Array, ...]
-    taps: tuple[tuple[str, Array], ...]
+    taps: tuple[Tap, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far one call of a layer is from what its counterpart's gave."""
+
+    layer: str
+    turn: int
+    distance: Distance
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """A forward pass held against another side's: outputs, channels first, and every call that has a counterpart."""
+
+    arrays: tuple[Array, ...]
+    steps: tuple[Step, ...]
     seconds: float
 
 
@@ -80,10 +112,69 @@ class Side:
         reply = self._ask("state")
         return lambda: {name: Extent.from_message(message) for name, message in reply.result()}
 
-    def run(self, probe: Array, dtype: str, taps: Sequence[str] = ()) -> Callable[[], Outputs]:
-        """A forward pass over a channels-first probe in ``dtype``."""
-        reply = self._ask("run", inputs=self._place(probe), dtype=dtype, taps=list(taps))
-        return lambda: self._outputs(reply)
+    def run(
+        self, probe: Array, dtype: str, taps: Sequence[str] = (), *, reads: bool = False, instead: Calls | None = None
+    ) -> Callable[[], Outputs]:
+        """A forward pass over a channels-first probe in ``dtype``.
+
+        ``reads`` also keeps what the tapped layers read. ``instead`` gives, by layer, what its calls are to give.
+        """
+        given = [(name, list(calls)) for name, calls in (instead or {}).items()]
+        asked = {"dtype": dtype, "taps": list(taps), "reads": reads, "instead": given}
+        reply = self._ask("run", inputs=self._place(probe), **asked)
+        return lambda: self._outputs(reply.result())
+
+    def walk(self, probe: Array, dtype: str, theirs: Calls, *, replace: bool) -> Callable[[], Walked]:
+        """A forward pass held against ``theirs``: by layer, what its calls should give, laid out as on this side.
+
+        With ``replace`` that goes on through the model, so that each layer reads what its counterpart did.
+        """
+        given = [(name, list(calls)) for name, calls in theirs.items()]
+        reply = self._ask("walk", inputs=self._place(probe), dtype=dtype, theirs=given, replace=replace)
+        return lambda: self._walked(reply.result())
+
+    def replay(
+        self,
+        layer: str,
+        reads: Sequence[Array],
+        attributes: Mapping[str, object] | None = None,
+        tensors: Mapping[str, Array] | None = None,
+    ) -> tuple[Array, ...]:
+        """What one layer gives in float64 when it reads ``reads``, with other attributes or tensors for this call.
+
+        Everything as this side lays it out; tensors under the layer's own names. Raises ModelError where it cannot be.
+        """
+        placed = self._pool.put("replay", [("", array, array.dtype.name) for array in reads])
+        held = [(name, array, array.dtype.name) for name, array in (tensors or {}).items()]
+        asked = {"attributes": dict(attributes or {}), "tensors": self._pool.put("replay", held)}
+        messages = [message for _, message in placed]
+        gave = self._ask("replay", layer=layer, reads=messages, dtype="float64", **asked).result()
+        return tuple(exchange.get(message) for _, message in gave)
+
+    def gradients(self, probe: Array, cotangents: Sequence[Array]) -> Callable[[], tuple[dict[str, Array], Array]]:
+        """Gradients in float64 of the outputs times ``cotangents``: by tensor, and by input, channels first.
+
+        Cotangents are channels first, as outputs are.
+        """
+        native = [self.native(array) for array in cotangents]
+        placed = self._pool.put("cotangents", [("", array, array.dtype.name) for array in native])
+        asked = {"dtype": "float64", "cotangents": [message for _, message in placed]}
+        reply = self._ask("gradients", inputs=self._place(probe), **asked)
+
+        def found() -> tuple[dict[str, Array], Array]:
+            result = reply.result()
+            by_name = {name: exchange.get(message) for name, message in result["tensors"]}
+            return by_name, self.channels_first(exchange.get(result["input"]))
+
+        return found
+
+    def trainable(self) -> list[str]:
+        """The tensors of the state dict that an optimizer would move."""
+        return list(self._ask("trainable").result())
+
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        """By layer of a known class, what it does besides holding tensors, in one spelling for all frameworks."""
+        return {name: dict(held) for name, held in self._ask("attributes").result().items()}
 
     def sensitivity(self, probe: Array, seed: int) -> Reply:
         """By tensor that has a gradient: the largest of it, and of the tensor's own absolute values."""
@@ -110,14 +201,20 @@ class Side:
 
     def native(self, probe: Array) -> Array:
         """The probe in this implementation's layout."""
-        return np.ascontiguousarray(np.moveaxis(probe, 1, -1)) if self._channels_last(probe) else probe
+        return np.ascontiguousarray(probe.transpose(self.axes_from_first(probe.ndim)))
 
     def channels_first(self, array: Array) -> Array:
         """An output of this implementation, channels first."""
-        return np.moveaxis(array, -1, 1) if self._channels_last(array) else array
+        return array.transpose(np.argsort(self.axes_from_first(array.ndim)))
 
-    def _channels_last(self, array: Array) -> bool:
-        return self.implementation.framework.channels == "last" and array.ndim > 2
+    def axes_from_first(self, ndim: int) -> tuple[int, ...]:
+        """How an array of so many dimensions, channels first, is turned into this implementation's layout."""
+        last = self.implementation.framework.channels == "last" and ndim > 2
+        return (0, *range(2, ndim), 1) if last else tuple(range(ndim))
+
+    def scratch(self) -> AbstractContextManager[None]:
+        """What is exchanged meanwhile goes at the end; arrays that are still mapped stay readable."""
+        return self._pool.scratch()
 
     def _place(self, probe: Array) -> exchange.Message:
         for known, message in self._inputs:
@@ -128,11 +225,22 @@ class Side:
         self._inputs.append((probe, message))
         return message
 
-    def _outputs(self, reply: Reply) -> Outputs:
-        result = reply.result()
-        arrays = tuple(self.channels_first(exchange.get(message)) for _, message in result["outputs"])
-        taps = tuple((name, self.channels_first(exchange.get(message))) for name, message in result["taps"])
-        return Outputs(arrays, taps, result["seconds"])
+    def _outputs(self, result: Mapping[str, Any]) -> Outputs:
+        taps = (
+            Tap(layer, tuple(place for _, place in read), tuple(place for _, place in gave))
+            for layer, read, gave in result["taps"]
+        )
+        return Outputs(self._arrays(result["outputs"]), tuple(taps), result["seconds"])
+
+    def _walked(self, result: Mapping[str, Any]) -> Walked:
+        steps = (
+            Step(layer, turn, Distance(max_abs, scale, reason))
+            for layer, turn, max_abs, scale, reason in result["calls"]
+        )
+        return Walked(self._arrays(result["outputs"]), tuple(steps), result["seconds"])
+
+    def _arrays(self, placed: Sequence[tuple[str, exchange.Message]]) -> tuple[Array, ...]:
+        return tuple(self.channels_first(exchange.get(message)) for _, message in placed)
 
 
 def place_checkpoint(

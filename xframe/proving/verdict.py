@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from xframe.comparison import Comparison, finite_or_none
 from xframe.dtypes import Loss
 from xframe.planning import PortPlan
-from xframe.proving.comparison import Comparison, finite_or_none
 from xframe.proving.divergence import Divergence
 
 EQUIVALENT, DIFFERENT, UNPROVEN, UNVERIFIED = "equivalent", "different", "unproven", "unverified"

@@ -14,6 +14,7 @@ from xframe import checkpoints
 from xframe.checkpoints.budget import AMPLE, Budget
 from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.selection import EVERYTHING, Selection
+from xframe.comparison import Tolerance
 from xframe.dtypes import check_float
 from xframe.errors import UsageError
 from xframe.files import (
@@ -28,7 +29,6 @@ from xframe.files import (
 from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.proving.certificate import write_certificate
-from xframe.proving.comparison import Tolerance
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import Check, Runs, load_exact, load_source, load_target, prove
 from xframe.proving.sensitivity import Sensitivity

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xframe.proving.comparison import Tolerance, compare, compare_all, same_bits
+from xframe.comparison import Tolerance, compare, compare_all, same_bits
 
 EXACT = Tolerance()
 ANY = Tolerance(rtol=float("inf"))

@@ -45,19 +45,43 @@ def finite_or_none(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """What a comparison rests on: max |a − b| and max |a|, or the reason why there is no such number."""
+
+    max_abs: float
+    scale: float
+    reason: str = ""
+
+    def judged(self, tolerance: Tolerance) -> Comparison:
+        """Whether it is within ``tolerance``."""
+        if self.reason:
+            return _incomparable(self.reason)
+        max_rel = self.max_abs / self.scale if self.scale else (0.0 if self.max_abs == 0 else float("inf"))
+        passed = self.max_abs <= tolerance.atol + tolerance.rtol * self.scale
+        return Comparison(max_abs=self.max_abs, max_rel=max_rel, passed=passed)
+
+
 def compare(source: Array, target: Array, tolerance: Tolerance) -> Comparison:
     """Attributes before values: shape, then finiteness, then the largest difference in float64."""
+    return distance(source, target).judged(tolerance)
+
+
+def distance(source: Array, target: Array) -> Distance:
+    """The largest difference of two arrays in float64, and the largest value of the first."""
     if source.shape != target.shape:
-        return _incomparable(f"shapes differ: {list(source.shape)} against {list(target.shape)}")
+        return _apart(f"shapes differ: {list(source.shape)} against {list(target.shape)}")
     if source.size == 0:
-        return _incomparable("there is nothing to compare: the output is empty")
-    a, b = source.astype(np.float64), target.astype(np.float64)
+        return _apart("there is nothing to compare: the output is empty")
+    a, b = source.astype(np.float64, copy=False), target.astype(np.float64, copy=False)
     bad = [side for side, values in (("source", a), ("target", b)) if not np.isfinite(values).all()]
     if bad:
-        return _incomparable(f"NaN or Inf in the {' and the '.join(bad)}")
-    max_abs, scale = float(np.abs(a - b).max()), float(np.abs(a).max())
-    max_rel = max_abs / scale if scale else (0.0 if max_abs == 0 else float("inf"))
-    return Comparison(max_abs=max_abs, max_rel=max_rel, passed=max_abs <= tolerance.atol + tolerance.rtol * scale)
+        return _apart(f"NaN or Inf in the {' and the '.join(bad)}")
+    return Distance(float(np.abs(a - b).max()), float(np.abs(a).max()))
+
+
+def _apart(reason: str) -> Distance:
+    return Distance(float("inf"), float("inf"), reason)
 
 
 def compare_all(source: Sequence[Array], target: Sequence[Array], tolerance: Tolerance) -> Comparison:
@@ -74,6 +98,18 @@ def same_bits(one: Array, other: Array) -> bool:
         return False
     first, second = (np.ascontiguousarray(array).reshape(-1).view(np.uint8) for array in (one, other))
     return bool(np.array_equal(first, second))
+
+
+def alike(one: Array, other: Array) -> tuple[Array, Array]:
+    """A map of one pixel is a vector: a convolution as large as its input gives N×C×1×1, a dense layer N×C.
+
+    Of either layout: a map of one pixel has its channels in one place or the other, and lengths of 1 elsewhere.
+    """
+    if one.ndim > 2 and other.ndim == 2 and one.shape[0] * max(one.shape[1:]) == one.size:
+        return one.reshape(one.shape[0], -1), other
+    if other.ndim > 2 and one.ndim == 2 and other.shape[0] * max(other.shape[1:]) == other.size:
+        return one, other.reshape(other.shape[0], -1)
+    return one, other
 
 
 def _incomparable(reason: str) -> Comparison:

@@ -1,0 +1,37 @@
+"""Keras, inside its worker, on the TensorFlow backend unless ``KERAS_BACKEND`` says otherwise."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+
+from xframe.frameworks import resolve
+from xframe.frameworks.keras import backward, described, model, passes
+
+
+class Keras:
+    """Variables and forward passes of ``keras.Model``. A variable's name is its path, ``conv1/kernel``."""
+
+    def __init__(self) -> None:
+        model.keep_float64()
+        backend = keras.backend.backend()
+        self.versions = {"keras": keras.__version__, backend: resolve(f"{backend}:__version__")}
+
+    build = staticmethod(model.build)
+    state = staticmethod(model.state)
+    load = staticmethod(model.load)
+    load_file = staticmethod(model.load_file)
+    save_file = staticmethod(model.save_file)
+    export_onnx = staticmethod(model.export_onnx)
+    run = staticmethod(passes.run)
+    replay = staticmethod(passes.replay)
+    gradients = staticmethod(backward.gradients)
+    trainable = staticmethod(backward.trainable)
+    layers = staticmethod(described.layers)
+    attributes = staticmethod(described.attributes)
+
+
+framework = Keras()

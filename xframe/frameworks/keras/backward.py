@@ -1,0 +1,56 @@
+"""Gradients of a ``keras.Model``, on the backends that give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import keras
+
+from xframe.frameworks import Cotangent
+from xframe.frameworks.keras.model import in_dtype
+from xframe.tensors import Array
+
+
+def gradients(model: keras.Model, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+    """``Framework.gradients``."""
+    model = in_dtype(model, dtype)
+    call, variables = partial(_evaluated, model), {variable.path: variable for variable in model.weights}
+    if keras.backend.backend() == "tensorflow":
+        from xframe.frameworks.tf import tape_gradients  # noqa: PLC0415 - another backend need not have it
+
+        values = {name: variable.value for name, variable in variables.items()}
+        return tape_gradients(call, values, inputs.astype(dtype), cotangent)
+    if keras.backend.backend() == "torch":
+        return _torch_gradients(call, variables, inputs.astype(dtype), cotangent)
+    raise ValueError(f"gradients are taken on the tensorflow and torch backends, not on {keras.backend.backend()}")
+
+
+def trainable(model: keras.Model) -> list[str]:
+    """``Framework.trainable``."""
+    return [variable.path for variable in model.trainable_variables]
+
+
+def _evaluated(model: keras.Model, inputs: Any) -> Any:
+    return model(inputs, training=False)
+
+
+def _torch_gradients(
+    call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
+) -> tuple[dict[str, Array], Array]:
+    import torch  # noqa: PLC0415 - another backend need not have it
+
+    held = {name: variable.value for name, variable in variables.items() if variable.value.is_floating_point()}
+    asked = {name: value.requires_grad for name, value in held.items()}
+    x = torch.from_numpy(inputs).requires_grad_()
+    try:
+        for value in held.values():
+            value.requires_grad_()
+        outputs = keras.tree.flatten(call(x))
+        seeds = [torch.from_numpy(cotangent(n, tuple(y.shape)).astype(inputs.dtype)) for n, y in enumerate(outputs)]
+        found = torch.autograd.grad(outputs, [x, *held.values()], seeds, allow_unused=True, materialize_grads=True)
+    finally:
+        for name, value in held.items():
+            value.requires_grad_(requires_grad=asked[name])
+    return {name: part.numpy() for name, part in zip(held, found[1:], strict=True)}, found[0].numpy()

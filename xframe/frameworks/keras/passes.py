@@ -1,0 +1,80 @@
+"""Forward passes of a ``keras.Model``, watched by wrappers around its layers' ``call``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from xframe.frameworks import Changes, State, Visit
+from xframe.frameworks.attributes import changed
+from xframe.frameworks.keras.described import DESCRIPTIONS, layers_by_name
+from xframe.frameworks.keras.model import in_dtype, to_tensor
+from xframe.tensors import Array
+
+
+def run(model: keras.Model, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:
+    """``Framework.run``."""
+    model = in_dtype(model, dtype)
+    layers = layers_by_name(model)
+    with _watched({name: layers[name] for name in taps}, visit):
+        outputs = model(keras.ops.convert_to_tensor(inputs.astype(dtype)), training=False)
+    return arrays(outputs)
+
+
+def replay(model: keras.Model, layer: str, reads: Sequence[Array], dtype: str, changes: Changes) -> list[Array]:
+    """``Framework.replay``."""
+    found = layers_by_name(in_dtype(model, dtype))[layer]
+    arguments = [keras.ops.convert_to_tensor(array.astype(dtype)) for array in reads]
+    with changed(found, changes.attributes, DESCRIPTIONS), _holding(found, changes.tensors):
+        return arrays(found.call(*arguments))
+
+
+def arrays(values: Any) -> list[Array]:
+    """Every tensor among what a layer reads or gives, in order, however it is nested."""
+    return [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(values) if keras.ops.is_tensor(part)]
+
+
+@contextmanager
+def _watched(layers: Mapping[str, Any], visit: Visit) -> Iterator[None]:
+    """Each layer's ``call`` wrapped until the end. Not by ``setattr``, which would track the wrapper."""
+    try:
+        for name, layer in layers.items():
+            vars(layer)["call"] = _wrapped(name, layer.call, visit)
+        yield
+    finally:
+        for layer in layers.values():
+            vars(layer).pop("call", None)
+
+
+def _wrapped(name: str, call: Any, visit: Visit) -> Any:
+    def watched(*args: Any, **options: Any) -> Any:
+        gave = call(*args, **options)
+        instead = visit(name, lambda: arrays(args), arrays(gave))
+        return gave if instead is None else _rebuilt(gave, iter(instead))
+
+    return watched
+
+
+def _rebuilt(gave: Any, instead: Iterator[Array]) -> Any:
+    """What a layer gave, nested as it was, with other tensors in it."""
+    leaves = keras.tree.flatten(gave)
+    put = [keras.ops.convert_to_tensor(next(instead)) if keras.ops.is_tensor(leaf) else leaf for leaf in leaves]
+    return keras.tree.pack_sequence_as(gave, put)
+
+
+@contextmanager
+def _holding(layer: Any, tensors: State) -> Iterator[None]:
+    """The layer with other values in some of its variables, named as behind its own path, until the end."""
+    held = {variable.path: variable for variable in layer.weights}
+    variables = {name: held[f"{layer.path or layer.name}/{name}"] for name in tensors}
+    before = {name: keras.ops.copy(variable.value) for name, variable in variables.items()}
+    try:
+        for name, (array, dtype) in tensors.items():
+            variables[name].assign(to_tensor(array, dtype))
+        yield
+    finally:
+        for name, variable in variables.items():
+            variable.assign(before[name])

@@ -1,0 +1,31 @@
+"""Paddle, inside its worker."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import paddle
+
+from xframe.frameworks.paddle import backward, described, model, passes
+
+
+class Paddle:
+    """State dicts and forward passes of ``paddle.nn.Layer``."""
+
+    versions: ClassVar = {"paddle": paddle.__version__}
+
+    build = staticmethod(model.build)
+    state = staticmethod(model.state)
+    load = staticmethod(model.load)
+    load_file = staticmethod(model.load_file)
+    save_file = staticmethod(model.save_file)
+    export_onnx = staticmethod(model.export_onnx)
+    run = staticmethod(passes.run)
+    replay = staticmethod(passes.replay)
+    gradients = staticmethod(backward.gradients)
+    trainable = staticmethod(backward.trainable)
+    layers = staticmethod(described.layers)
+    attributes = staticmethod(described.attributes)
+
+
+framework = Paddle()

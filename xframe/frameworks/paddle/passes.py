@@ -1,0 +1,73 @@
+"""Forward passes of a ``paddle.nn.Layer``, watched by hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import paddle
+
+from xframe.frameworks import Changes, NotInEvaluation, State, Visit
+from xframe.frameworks.attributes import changed
+from xframe.frameworks.paddle.described import DESCRIPTIONS
+from xframe.frameworks.paddle.model import cast, listed, to_tensor
+from xframe.tensors import Array
+
+
+def run(model: paddle.nn.Layer, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:
+    """``Framework.run``."""
+    cast(model, dtype).eval()
+    layers = dict(model.named_sublayers())
+    hooks = [layers[name].register_forward_post_hook(_hook(name, visit)) for name in taps]
+    try:
+        with paddle.no_grad():
+            outputs = model(paddle.to_tensor(inputs.astype(dtype)))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    training = [name or "the model" for name, layer in model.named_sublayers(include_self=True) if layer.training]
+    if training:
+        raise NotInEvaluation(", ".join(training))
+    return [output.numpy() for output in listed(outputs)]
+
+
+def replay(model: paddle.nn.Layer, layer: str, reads: Sequence[Array], dtype: str, changes: Changes) -> list[Array]:
+    """``Framework.replay``."""
+    cast(model, dtype).eval()
+    module = dict(model.named_sublayers())[layer]
+    arguments = [paddle.to_tensor(array.astype(dtype)) for array in reads]
+    with paddle.no_grad(), changed(module, changes.attributes, DESCRIPTIONS), _holding(module, changes.tensors):
+        return [part.numpy() for part in listed(module(*arguments))]
+
+
+@contextmanager
+def _holding(module: paddle.nn.Layer, tensors: State) -> Iterator[None]:
+    """The layer with other values in some of its tensors, until the end."""
+    held = module.state_dict()
+    before = {name: held[name].clone() for name in tensors}
+    try:
+        for name, (array, dtype) in tensors.items():
+            held[name].set_value(to_tensor(array, dtype))
+        yield
+    finally:
+        for name, value in before.items():
+            held[name].set_value(value)
+
+
+def _hook(name: str, visit: Visit) -> Any:
+    def hook(_layer: Any, read: Any, gave: Any) -> Any:
+        parts = [part.numpy() for part in listed(gave)]
+        instead = visit(name, lambda: [part.numpy() for part in listed(read)], parts)
+        return None if instead is None else _rebuilt(gave, iter(instead))
+
+    return hook
+
+
+def _rebuilt(gave: Any, instead: Iterator[Array]) -> Any:
+    """What a layer gave, nested as it was, with other tensors in it."""
+    if isinstance(gave, paddle.Tensor):
+        return paddle.to_tensor(next(instead))
+    if isinstance(gave, dict):
+        return {key: _rebuilt(value, instead) for key, value in gave.items()}
+    return type(gave)(_rebuilt(value, instead) for value in gave) if isinstance(gave, tuple | list) else gave

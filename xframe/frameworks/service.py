@@ -1,0 +1,188 @@
+"""The commands that a worker answers. Arguments and results are what execnet can write; arrays go through files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xframe import exchange
+from xframe.frameworks import Changes, Framework
+from xframe.frameworks.walk import Walk
+from xframe.tensors import STORAGE, Array
+
+Named = list[tuple[str, exchange.Message]]
+Shape = tuple[int, ...]
+
+
+class Service:
+    """The commands. Models are kept under the handles that the parent chooses; arrays go through ``folder``."""
+
+    def __init__(self, adapter: Framework, name: str, folder: Path) -> None:
+        self._adapter = adapter
+        self._name = name
+        self._folder = folder
+        self._models: dict[str, Any] = {}
+
+    def build(self, handle: str, factory: str, options: Mapping[str, Any], dtype: str) -> list[tuple[str, Shape, str]]:
+        """Build a model; return name, shape and dtype of every tensor of its state dict."""
+        model = self._models[handle] = self._adapter.build(factory, options, dtype)
+        return [(name, array.shape, kind) for name, (array, kind) in self._adapter.state(model).items()]
+
+    def open(self, handle: str, path: str) -> None:
+        """Open a model that is a file of its own and has no state dict."""
+        self._models[handle] = self._adapter.build(path, {}, "float32")
+
+    def load(self, handle: str, tensors: Named) -> None:
+        self._adapter.load(
+            self._models[handle], {name: (exchange.get(message), message[3]) for name, message in tensors}
+        )
+
+    def load_file(self, handle: str, path: str) -> None:
+        self._adapter.load_file(self._models[handle], Path(path))
+
+    def save_file(self, handle: str, path: str) -> None:
+        self._adapter.save_file(self._models[handle], Path(path))
+
+    def state(self, handle: str) -> Named:
+        state = self._adapter.state(self._models[handle])
+        arrays = ((name, array.view(STORAGE[dtype]), dtype) for name, (array, dtype) in state.items())
+        return exchange.put(self._folder, self._name, arrays)
+
+    def run(
+        self,
+        handle: str,
+        inputs: exchange.Message,
+        dtype: str,
+        taps: list[str],
+        instead: list[tuple[str, list[exchange.Message]]] | None = None,
+        *,
+        reads: bool = False,
+    ) -> dict[str, Any]:
+        """Outputs and taps of one forward pass, with the seconds it took; taps are written as they come.
+
+        ``reads`` also keeps what the tapped layers read. ``instead`` gives, by layer and call, what layers are to give.
+        """
+        walk = Walk(instead or [], replace=True)
+        with exchange.Stream(self._folder, self._name) as stream:
+            kept: list[tuple[str, Named, Named]] = []
+
+            def visit(layer: str, read: Callable[[], list[Array]], gave: list[Array]) -> list[Array] | None:
+                if layer in taps:
+                    kept.append((layer, stream.all(read()) if reads else [], stream.all(gave)))
+                return walk(layer, read, gave)
+
+            watched = list({*taps, *walk.layers})
+            outputs, seconds = self._timed(handle, inputs, dtype, watched, visit)
+            return {"outputs": stream.all(outputs), "taps": kept, "seconds": seconds}
+
+    def walk(
+        self,
+        handle: str,
+        inputs: exchange.Message,
+        dtype: str,
+        theirs: list[tuple[str, list[exchange.Message]]],
+        *,
+        replace: bool,
+    ) -> dict[str, Any]:
+        """Outputs of a forward pass, and how far each call of a layer is from what the other side's gave.
+
+        ``theirs`` is that, by layer and call, in this side's layout. With ``replace`` it goes on through the model, so
+        that every layer is fed what the other side's was.
+        """
+        walk = Walk(theirs, replace=replace)
+        outputs, seconds = self._timed(handle, inputs, dtype, walk.layers, walk)
+        placed = exchange.put(self._folder, self._name, (("", output, output.dtype.name) for output in outputs))
+        return {"outputs": placed, "calls": walk.calls, "seconds": seconds}
+
+    def _timed(
+        self, handle: str, inputs: exchange.Message, dtype: str, taps: Sequence[str], visit: Any
+    ) -> tuple[list[Array], float]:
+        started = time.perf_counter()
+        outputs = self._adapter.run(self._models[handle], exchange.get(inputs), dtype, taps, visit)
+        return outputs, time.perf_counter() - started
+
+    def replay(
+        self,
+        handle: str,
+        layer: str,
+        reads: list[exchange.Message],
+        dtype: str,
+        *,
+        attributes: dict[str, Any],
+        tensors: Named,
+    ) -> Named:
+        """What one layer gives when it reads ``reads``, with other attributes and tensors for this call."""
+        state = {name: (exchange.get(message), message[3]) for name, message in tensors}
+        changes = Changes(attributes=attributes, tensors=state)
+        gave = self._adapter.replay(self._models[handle], layer, [*map(exchange.get, reads)], dtype, changes)
+        return exchange.put(self._folder, self._name, (("", part, part.dtype.name) for part in gave))
+
+    def gradients(
+        self, handle: str, inputs: exchange.Message, dtype: str, cotangents: list[exchange.Message]
+    ) -> dict[str, Any]:
+        """Gradients by tensor and by input, of the outputs times ``cotangents``."""
+
+        def given(index: int, shape: Shape) -> Array:
+            return exchange.get(cotangents[index]).reshape(shape)
+
+        found, at_input = self._adapter.gradients(self._models[handle], exchange.get(inputs), dtype, given)
+        arrays = ((name, array, array.dtype.name) for name, array in {**found, "": at_input}.items())
+        placed = exchange.put(self._folder, self._name, arrays)
+        return {"tensors": placed[:-1], "input": placed[-1][1]}
+
+    def trainable(self, handle: str) -> list[str]:
+        """The tensors that an optimizer would move."""
+        return self._adapter.trainable(self._models[handle])
+
+    def sensitivity(self, handle: str, inputs: exchange.Message, seed: int) -> dict[str, tuple[float, float]]:
+        """By tensor: the largest gradient that reaches it, in float32, and the largest absolute value that it holds.
+
+        Outputs are weighted with random cotangents of unit length.
+        """
+        random = np.random.default_rng(seed)
+        model, array = self._models[handle], exchange.get(inputs)
+        gradients, _ = self._adapter.gradients(model, array, "float32", partial(_unit, random))
+        state = self._adapter.state(model)
+        return {name: (_largest(found), _largest(state[name][0])) for name, found in gradients.items()}
+
+    def layers(self, handle: str) -> dict[str, str]:
+        """Name and class of every layer that can be tapped."""
+        return self._adapter.layers(self._models[handle])
+
+    def attributes(self, handle: str) -> dict[str, dict[str, Any]]:
+        """By layer of a known class, its attributes in xframe's spelling."""
+        return self._adapter.attributes(self._models[handle])
+
+    def trace(self, handle: str, inputs: exchange.Message, taps: list[str]) -> list[tuple[str, Shape, Shape]]:
+        """Layer, shape read and shape given of every call of the tapped layers."""
+        calls: list[tuple[str, Shape, Shape]] = []
+
+        def visit(layer: str, read: Callable[[], list[Array]], gave: list[Array]) -> None:
+            calls.append((layer, read()[0].shape, gave[0].shape))
+
+        self._adapter.run(self._models[handle], exchange.get(inputs), "float32", taps, visit)
+        return calls
+
+    def export_onnx(self, handle: str, path: str, inputs: exchange.Message) -> None:
+        self._adapter.export_onnx(self._models[handle], Path(path), exchange.get(inputs))
+
+    def release(self, handle: str) -> None:
+        """Forget a model."""
+        self._models.pop(handle, None)
+
+
+def _unit(random: np.random.Generator, _index: int, shape: Shape) -> Array:
+    """Random directions of unit length, one for each image."""
+    drawn: Array = random.standard_normal(shape)
+    lengths = np.linalg.norm(drawn.reshape(shape[0], -1), axis=1).reshape(-1, *(1 for _ in shape[1:]))
+    drawn /= lengths
+    return drawn
+
+
+def _largest(array: Array) -> float:
+    return float(np.abs(array).max(initial=0.0))

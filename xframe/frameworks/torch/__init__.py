@@ -1,0 +1,31 @@
+"""PyTorch, inside its worker."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+
+from xframe.frameworks.torch import backward, described, model, passes
+
+
+class Torch:
+    """State dicts and forward passes of ``torch.nn.Module``."""
+
+    versions: ClassVar = {"torch": torch.__version__}
+
+    build = staticmethod(model.build)
+    state = staticmethod(model.state)
+    load = staticmethod(model.load)
+    load_file = staticmethod(model.load_file)
+    save_file = staticmethod(model.save_file)
+    export_onnx = staticmethod(model.export_onnx)
+    run = staticmethod(passes.run)
+    replay = staticmethod(passes.replay)
+    gradients = staticmethod(backward.gradients)
+    trainable = staticmethod(backward.trainable)
+    layers = staticmethod(described.layers)
+    attributes = staticmethod(described.attributes)
+
+
+framework = Torch()

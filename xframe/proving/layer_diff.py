@@ -1,0 +1,103 @@
+"""Outputs of every mapped layer on both sides, in the source's order of execution.
+
+Looked at in two ways. Free-running, each side goes its own way and one fault colours all that comes behind it. Re-fed,
+each layer of the target gives what the source's gave as soon as it was compared, so that the next one reads what its
+counterpart read: what differs then is the layer's own doing, or that of what lies between it and the layers before it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from xframe import exchange
+from xframe.comparison import Comparison, Distance, Tolerance
+from xframe.mapping import Layer
+from xframe.proving.sides import Outputs, Side, Step, Tap
+from xframe.tensors import Array, Extent
+
+_NEVER = Distance(float("inf"), float("inf"), "the target calls it less often")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerDiff:
+    """One call of a mapped layer, free-running and re-fed; ``own`` is None where that was not looked at."""
+
+    layer: Layer
+    source_name: str
+    target_name: str
+    turn: int
+    free: Comparison
+    own: Comparison | None = None
+
+    @property
+    def name(self) -> str:
+        """The kind and the source's name, and which call it is where there are several."""
+        again = f" (call {self.turn + 1})" if self.turn else ""
+        return f"{self.layer.kind.name} {self.source_name}{again}"
+
+    def __bool__(self) -> bool:
+        return bool(self.free) and (self.own is None or bool(self.own))
+
+
+def mapped_layers(source: Side, target: Side, skip: Collection[str] = ()) -> dict[str, Layer]:
+    """By the source's name, the layers that both sides have under a name; ``skip`` leaves some of those out."""
+    here, there = source.implementation.name, target.implementation.name
+    found = ((layer.layer_name(here), layer) for layer in source.table.layers)
+    return {name: layer for name, layer in found if name and layer.layer_name(there) and name not in skip}
+
+
+def diff_layers(
+    source: Side, target: Side, probe: Array, tolerance: Tolerance, *, skip: Collection[str] = (), refed: bool = True
+) -> tuple[LayerDiff, ...]:
+    """Run both sides in float64 with every mapped layer watched; the target re-fed too, unless ``refed`` is False.
+
+    ``skip`` names source layers that rightly differ. Activations are exchanged through files that go at the end; no
+    process holds more than one at a time.
+    """
+    layers = mapped_layers(source, target, skip)
+    with source.scratch():
+        ran = source.run(probe, "float64", list(layers))()
+        theirs = expected(ran, source, target, layers)
+        walks = [target.walk(probe, "float64", theirs, replace=replace) for replace in (False, True)[: 1 + refed]]
+        return tuple(_paired(ran.taps, layers, target, tolerance, [walk().steps for walk in walks]))
+
+
+def expected(ran: Outputs, source: Side, target: Side, layers: dict[str, Layer]) -> dict[str, list[exchange.Message]]:
+    """By the target's name, what each call of the source's layer gave, laid out as on the target's side."""
+    calls: dict[str, list[exchange.Message]] = defaultdict(list)
+    for tap in ran.taps:
+        there = layers[tap.layer].layer_name(target.implementation.name)
+        calls[there].append(relaid(tap.gave[0], source, target))
+    return calls
+
+
+def relaid(message: exchange.Message, source: Side, target: Side) -> exchange.Message:
+    """The same array as the other side lays it out; no byte moves."""
+    extent = Extent.from_message(message)
+    here, there = (side.axes_from_first(len(extent.shape)) for side in (source, target))
+    axes = [here.index(axis) for axis in there]
+    shape, strides = (tuple(values[axis] for axis in axes) for values in (extent.shape, extent.strides))
+    return replace(extent, shape=shape, strides=strides).to_message()
+
+
+def _paired(
+    taps: Sequence[Tap], layers: dict[str, Layer], target: Side, tolerance: Tolerance, walks: Sequence[Sequence[Step]]
+) -> Iterator[LayerDiff]:
+    """``walks`` are the target's: free-running, and re-fed where that was done."""
+    found = [{(step.layer, step.turn): step.distance for step in steps} for steps in walks]
+    turns: Counter[str] = Counter()
+    for tap in taps:
+        layer, turn = layers[tap.layer], turns[tap.layer]
+        turns[tap.layer] += 1
+        there = layer.layer_name(target.implementation.name)
+        free, *own = [steps.get((there, turn), _NEVER).judged(tolerance) for steps in found]
+        yield LayerDiff(
+            layer=layer,
+            source_name=tap.layer,
+            target_name=there,
+            turn=turn,
+            free=free,
+            own=own[0] if own else None,
+        )
