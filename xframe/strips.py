@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,8 @@ _PADDING = 64  # bytes between gathered rows: strides of a power of two would fa
 _HUGE = 2**21
 _KEPT = 2**26  # an array larger than this lets go of its pages strip by strip, a smaller one at its end
 _rooms: list[Array] = []  # memory to work in that nobody works in
+Place = tuple[int | slice, ...]  # one for each axis: a number, or all of it
+Strips = Callable[[Array], Iterator[Array]]  # the elements of a view in C order, as ``strips`` or more than that
 
 
 def strips(array: Array) -> Iterator[Array]:
@@ -41,6 +44,59 @@ def strips(array: Array) -> Iterator[Array]:
         if array.nbytes > _KEPT:
             release(array)
     release(array)
+
+
+def mosaic(shape: Sequence[int], dtype: np.dtype[Any], tiles: Sequence[tuple[Place, Array, Strips]]) -> Iterator[Array]:
+    """The elements of an array that is made of ``tiles``, in C order, as flat arrays of ``dtype``.
+
+    A tile is its place in ``shape``, its view, and what makes strips of any part of the view. All tiles are cut along
+    the same axes and cover the array once. Tiles that follow each other go by one by one, others are put together in
+    pieces of ``LARGEST`` bytes.
+    """
+    if _follow_each_other([place for place, _, _ in tiles]):
+        for _, view, stripped in sorted(tiles, key=lambda tile: _start(tile[0])):
+            yield from stripped(view)
+        return
+    for box in _boxes(shape, dtype.itemsize):
+        room = np.empty([len(span) for span in box], dtype)
+        for place, view, stripped in tiles:
+            _lay(room, box, place, view, stripped)
+        yield room.reshape(-1)
+
+
+def _start(place: Place) -> list[int]:
+    return [index for index in place if isinstance(index, int)]
+
+
+def _follow_each_other(places: Sequence[Place]) -> bool:
+    """Whether each tile is whole in C order: nothing but leading axes is cut."""
+    cut = {axis for place in places for axis, index in enumerate(place) if isinstance(index, int)}
+    return cut == set(range(len(cut)))
+
+
+def _boxes(shape: Sequence[int], itemsize: int) -> Iterator[list[range]]:
+    """The ranges of indices, one for each axis, of pieces that are whole in C order and at most ``LARGEST`` bytes."""
+    inner = [math.prod(shape[axis + 1 :]) * itemsize for axis in range(len(shape))]
+    axis = next(axis for axis in range(len(shape)) if inner[axis] <= LARGEST)
+    rows = max(1, LARGEST // max(1, inner[axis]))
+    for index in itertools.product(*map(range, shape[:axis])):
+        for start in range(0, shape[axis], rows):
+            rest = [range(length) for length in shape[axis + 1 :]]
+            yield [*(range(i, i + 1) for i in index), range(start, min(start + rows, shape[axis])), *rest]
+
+
+def _lay(room: Array, box: Sequence[range], place: Place, view: Array, stripped: Strips) -> None:
+    """Puts what lies in the box of a tile into the room of that box."""
+    if not all(isinstance(index, slice) or index in span for index, span in zip(place, box, strict=True)):
+        return
+    whole = [span for index, span in zip(place, box, strict=True) if isinstance(index, slice)]
+    part = view[tuple(slice(span.start, span.stop) for span in whole)]
+    flat, filled = np.empty(part.size, room.dtype), 0
+    for strip in stripped(part):
+        flat[filled : filled + len(strip)] = strip
+        filled += len(strip)
+    at = (index if isinstance(index, slice) else index - span.start for index, span in zip(place, box, strict=True))
+    room[tuple(at)] = flat.reshape(part.shape)
 
 
 def _strips(view: Array) -> Iterator[Array]:

@@ -106,6 +106,11 @@ class Framework(Protocol):
         ...
 
 
+def as_input(array: Array, dtype: str) -> Array:
+    """What a model is fed: floating-point numbers in ``dtype``, whole ones, such as token ids, as they are."""
+    return array.astype(dtype) if array.dtype.kind == "f" else array
+
+
 def resolve(factory: str) -> Any:
     """The object that ``module:attribute`` names."""
     module, _, attribute = factory.partition(":")

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Changes, Cotangent, State, Visit, resolve
+from xframe.frameworks import Changes, Cotangent, State, Visit, as_input, resolve
 from xframe.frameworks.attributes import Attributes
 from xframe.tensors import STORAGE, Array
 
@@ -59,11 +59,13 @@ class TensorFlow:
         save_bundle(path, _variables(model))
 
     def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:  # noqa: ARG002
-        return [output.numpy() for output in tf.nest.flatten(self._in(model, dtype)(tf.constant(inputs.astype(dtype))))]
+        return [
+            output.numpy() for output in tf.nest.flatten(self._in(model, dtype)(tf.constant(as_input(inputs, dtype))))
+        ]
 
     def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
         model = self._in(model, dtype)
-        return tape_gradients(model, _variables(model), inputs.astype(dtype), cotangent)
+        return tape_gradients(model, _variables(model), as_input(inputs, dtype), cotangent)
 
     def replay(self, model: Any, layer: str, reads: Sequence[Array], dtype: str, changes: Changes) -> list[Array]:  # noqa: ARG002
         raise ValueError(f"a tf.Module has no layers, so there is no {layer}")
@@ -98,17 +100,18 @@ class TensorFlow:
 def tape_gradients(
     call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
 ) -> tuple[dict[str, Array], Array]:
-    """``Framework.gradients`` of anything that TensorFlow's tape sees through; statistics have theirs too."""
+    """``Framework.gradients`` of anything that TensorFlow's tape sees through, statistics too; zeros of token ids."""
     wanted = {name: variable for name, variable in variables.items() if variable.dtype.is_floating}
     x = tf.constant(inputs)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch([x, *wanted.values()])
+        ends = [*wanted.values(), *([x] if x.dtype.is_floating else [])]
+        tape.watch(ends)
         outputs = tf.nest.flatten(call(x))
     seeds = [tf.constant(cotangent(n, tuple(y.shape)).astype(y.dtype.as_numpy_dtype)) for n, y in enumerate(outputs)]
-    ends = [x, *wanted.values()]
     found = tape.gradient(outputs, ends, seeds, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     arrays = [tf.convert_to_tensor(part).numpy() for part in found]
-    return dict(zip(wanted, arrays[1:], strict=True)), arrays[0]
+    at_input = arrays[-1] if x.dtype.is_floating else np.zeros(inputs.shape, seeds[0].dtype.as_numpy_dtype)
+    return dict(zip(wanted, arrays, strict=False)), at_input
 
 
 def save_bundle(path: Path, tensors: Mapping[str, Any]) -> None:

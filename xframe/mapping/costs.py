@@ -45,6 +45,11 @@ def _convolution(call: Call) -> int:
 
 
 def _linear(call: Call) -> int:
+    """Of each vector of a sequence."""
+    return call.kernel * math.prod(call.gave[:-1])
+
+
+def _linear_after_flatten(call: Call) -> int:
     return call.kernel
 
 
@@ -68,10 +73,12 @@ def _subsampling(call: Call) -> int:
 
 _COSTS: Mapping[str, Callable[[Call], int]] = MappingProxyType(
     {
+        "conv1d": _convolution,
         "conv2d": _convolution,
+        "conv_transpose2d": _convolution,
         "depthwise_conv2d": _convolution,
         "linear": _linear,
-        "linear_after_flatten": _linear,
+        "linear_after_flatten": _linear_after_flatten,
         "batch_norm": _two_per_output,
         "subsampling": _subsampling,
         "avg_pool": _one_per_output,

@@ -12,7 +12,8 @@ from typing import Any
 
 from xframe.errors import Problem, TableError, UsageError
 from xframe.mapping.columns import read_differences, read_implementations
-from xframe.mapping.kinds import Fill, Kinds, read_kind_tables, read_kinds
+from xframe.mapping.forms import Form
+from xframe.mapping.kinds import AXES, Fill, Kinds, read_kind_tables, read_kinds
 from xframe.mapping.places import Places
 from xframe.mapping.rows import read_rows
 from xframe.mapping.section import Section
@@ -71,11 +72,15 @@ def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table
     implementations = read_implementations(root.section("implementations"), kinds, defaults)
     named = {**root.take("sizes", dict, {}), **chosen}
     layers = tuple(read_rows(root, implementations, kinds, named))
+    axes = _axes(root)
     table = Table(
         name=path.stem,
         summary=root.require("summary", str, ""),
         file=path,
         input=_input(root, named),
+        input_axes=axes[0],
+        output_axes=axes[1],
+        tokens=_tokens(root, named),
         options=MappingProxyType(chosen),
         defaults=MappingProxyType(defaults),
         lengths=_lengths(root, implementations),
@@ -125,6 +130,26 @@ def _input(root: Section, named: Mapping[str, Any]) -> tuple[int, ...]:
     return good
 
 
+def _axes(root: Section) -> tuple[str, str]:
+    """``input_axes`` and ``output_axes``: the outputs are as the input unless told, token ids are a sequence."""
+    read = AXES[1] if "tokens" in root.data else AXES[0]
+    read = root.choice("input_axes", AXES, read)
+    return read, root.choice("output_axes", AXES, read)
+
+
+def _tokens(root: Section, named: Mapping[str, Any]) -> int | None:
+    """``tokens = "vocabulary"``: the input is ids below this length, or below this option or size."""
+    if "tokens" not in root.data:
+        root.asked.add("tokens")
+        return None
+    value = root.take("tokens", object, None)
+    found = named.get(value) if isinstance(value, str) else value
+    if isinstance(found, int) and not isinstance(found, bool) and found > 1:
+        return found
+    root.problem(f"expected how many token ids there are, or an option's or size's name; found {value!r}", "tokens")
+    return None
+
+
 def _lengths(root: Section, implementations: Mapping[str, Implementation]) -> frozenset[str]:
     """Options that are lengths of the input and arguments of no factory."""
     taken = {option for column in implementations.values() for option in column.options}
@@ -132,19 +157,34 @@ def _lengths(root: Section, implementations: Mapping[str, Implementation]) -> fr
 
 
 def _entries(layer: Layer, implementations: Mapping[str, Implementation]) -> Iterator[Entry]:
+    """One for each tensor, and one for each further name that a column has for it."""
     for tensor in layer.kind.tensors:
-        names = {}
-        for implementation in implementations.values():
-            form = implementation.form(tensor)
-            if form is not None and layer.has(tensor.role, implementation):
-                names[implementation.name] = TensorName(layer.tensor_name(implementation, form[0]), form[1])
-        if names:
-            fill: Fill | None = layer.only[tensor.role][1] if tensor.role in layer.only else tensor.fill
-            yield Entry(layer=layer, tensor=tensor, names=MappingProxyType(names), fill=fill)
+        columns = [column for column in implementations.values() if layer.has(tensor.stated, column)]
+        forms = {column.name: form for column in columns if (form := column.form(tensor)) is not None}
+        if tensor.again and not any(form.same_as for form in forms.values()):
+            continue
+        named = {column.name: _names(layer, column, forms[column.name]) for column in columns if column.name in forms}
+        fill: Fill | None = layer.only[tensor.stated][1] if tensor.stated in layer.only else tensor.fill
+        first = {name: names[0] for name, names in named.items()}
+        if first:
+            yield Entry(layer=layer, tensor=tensor, names=MappingProxyType(first), fill=fill, again=tensor.again)
+        for name, names in named.items():
+            for other in names[1:]:
+                again = MappingProxyType({**first, name: other})
+                yield Entry(layer=layer, tensor=tensor, names=again, fill=fill, again=True)
+
+
+def _names(layer: Layer, column: Implementation, form: Form) -> list[TensorName]:
+    """The tensor in one column; its further names, which the cell gives it, are the same as the first."""
+    first, *others = layer.tensor_names(column, form.name)
+    same_as = None if form.same_as is None else layer.tensor_names(column, form.same_as)[0]
+    found = [TensorName(first, form.pattern, form.part, same_as)]
+    return found + [TensorName(other, form.pattern, form.part, same_as or first) for other in others]
 
 
 def _entry_problems(table: Table) -> Iterator[Problem]:
     """What no single row can see: names used twice, tensors that only some have, folds that lead nowhere."""
+    yield from _shared_names(table)
     for implementation in table.implementations:
         users = defaultdict(list)
         for entry in table.entries:
@@ -166,20 +206,40 @@ def _entry_problems(table: Table) -> Iterator[Problem]:
                 detail=detail,
                 suggestion="state it under only = { … }, or without = [ … ]",
             )
-        if entry.fill and entry.fill.fold_into and fold_entry(table, entry) is None:
-            yield Problem(
-                kind="table",
-                tensor=entry.layer.place,
-                detail=f"fold_into = '{entry.fill.fold_into}' names no batch norm here",
-            )
+        if entry.fill and entry.fill.folds and fold_entry(table, entry) is None:
+            names = f"fold_into = '{entry.fill.fold_into}' names no batch norm here"
+            if entry.fill.add_to is not None:
+                names = f"add_to = '{entry.fill.add_to}' names no tensor of this layer"
+            yield Problem(kind="table", tensor=entry.layer.place, detail=names)
+
+
+def _shared_names(table: Table) -> Iterator[Problem]:
+    """Two tensors of one layer under one name: only the blocks of one may share a name."""
+    for implementation in table.implementations:
+        seen: dict[tuple[int, str], str] = {}
+        for entry in table.entries:
+            if implementation in entry.names:
+                name, role = entry.names[implementation].name, entry.tensor.stated
+                first = seen.setdefault((id(entry.layer), name), role)
+                if first != role:
+                    detail = f"'{name}' is both '{first}' and '{role}' in the column '{implementation}'"
+                    yield Problem(kind="table", tensor=entry.layer.place, detail=detail)
 
 
 def fold_entry(table: Table, entry: Entry) -> Entry | None:
-    """The running mean that takes over this entry's values when it is dropped, as the fill's ``fold_into`` names it."""
-    if entry.fill is None or entry.fill.fold_into is None:
+    """The tensor that takes over this entry's values when it is dropped, as its fill names it.
+
+    That is a running mean for ``fold_into``, a tensor of the same layer for ``add_to``.
+    """
+    fill = entry.fill
+    if fill is None or not fill.folds:
         return None
     for other in table.entries:
-        named = any(other.layer.names[name] == entry.fill.fold_into for name in entry.names)
-        if named and other.tensor.role == "mean":
+        if fill.add_to is not None:
+            fits = other.layer is entry.layer and other.tensor.stated == fill.add_to and not other.again
+        else:
+            named = any(other.layer.names[name] == fill.fold_into for name in entry.names)
+            fits = named and other.tensor.role == "mean"
+        if fits:
             return other
     return None

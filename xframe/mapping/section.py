@@ -48,13 +48,13 @@ class Section:
             return default
         return self.take(key, kind, default)
 
-    def choice(self, key: str, choices: tuple[str, ...]) -> str:
-        """One of ``choices``, the first where the key is absent."""
-        value = self.take(key, str, choices[0])
+    def choice(self, key: str, choices: tuple[str, ...], default: str = "") -> str:
+        """One of ``choices``; where the key is absent ``default``, or the first."""
+        value = self.take(key, str, default or choices[0])
         if value in choices:
             return value
         self.problem(f"expected one of {', '.join(choices)}; found '{value}'", key)
-        return choices[0]
+        return default or choices[0]
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of strings, empty where it is absent."""

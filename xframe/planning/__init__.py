@@ -2,10 +2,11 @@
 
 from xframe.planning.account import Account
 from xframe.planning.identify import Owner, identify, owners, spoken
-from xframe.planning.plan import Dropped, Filled, Move, PortPlan, Specs, Values, computed, outgoing
+from xframe.planning.plan import Dropped, Filled, Fold, Join, Move, PortPlan, Specs, Step, Values
 from xframe.planning.planner import make_plan
+from xframe.planning.pouring import carried, computed, outgoing
 
 __all__ = [
-    "Account", "Dropped", "Filled", "Move", "Owner", "PortPlan", "Specs", "Values",
-    "computed", "identify", "make_plan", "outgoing", "owners", "spoken",
+    "Account", "Dropped", "Filled", "Fold", "Join", "Move", "Owner", "PortPlan", "Specs", "Step", "Values",
+    "carried", "computed", "identify", "make_plan", "outgoing", "owners", "spoken",
 ]  # fmt: skip

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from xframe.checkpoints.model import Outgoing
-from xframe.dtypes import as_numbers, convert
 from xframe.layouts import Rearrangement
 from xframe.mapping import Entry, Fill, Table
-from xframe.planning.account import Account
-from xframe.strips import strips
 from xframe.tensors import Array, TensorSpec
 
 Specs = Mapping[str, TensorSpec]
@@ -22,17 +15,47 @@ Values = Callable[[str], Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """A source tensor that another one takes over: ``sign`` times its values are added, in float64.
+
+    ``rearrangement`` leads to the axes of the tensor that takes it over, in the source.
+    """
+
+    source: TensorSpec
+    sign: int
+    rearrangement: Rearrangement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
     """One tensor's way: from the source's name and axes to the target's.
 
-    ``minus`` names a source tensor whose values are subtracted: a bias that the target lacks, folded into a mean.
+    ``rearrangement`` may take one block of the source, and within a Join it may lead to one block of the target.
+    ``folds`` are tensors that the target lacks and whose values go along.
     """
 
     entry: Entry
     source: TensorSpec
     target: TensorSpec
     rearrangement: Rearrangement
-    minus: TensorSpec | None = None
+    folds: tuple[Fold, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[Move, ...]:
+        return (self,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """A tensor of the target that the source keeps in several or in blocks: each piece leads to a block of it."""
+
+    target: TensorSpec
+    pieces: tuple[Move, ...]
+
+    @property
+    def entry(self) -> Entry:
+        """The first piece's."""
+        return self.pieces[0].entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +66,27 @@ class Filled:
     target: TensorSpec
     fill: Fill
 
+    @property
+    def pieces(self) -> tuple[Move, ...]:
+        return ()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """A tensor of the source that the target does not have; it holds the fill, carries nothing, or is folded."""
+    """A tensor of the source that the target does not have; it holds the fill, carries nothing, or is folded.
+
+    Or it is another name of a tensor that moves. ``folded`` says that another layer takes its values over, so that the
+    two differ until then; ``added`` that a tensor of its own layer does.
+    """
 
     entry: Entry
     source: TensorSpec
     because: str
     folded: bool = False
+    added: bool = False
+
+
+Step = Move | Join | Filled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +96,13 @@ class PortPlan:
     table: Table
     source: str
     target: str
-    steps: tuple[Move | Filled, ...]
+    steps: tuple[Step, ...]
     dropped: tuple[Dropped, ...]
 
     @property
     def folds(self) -> bool:
         """Whether a tensor's values go into another one, which rounds: every other step is exact to the bit."""
-        return any(drop.folded for drop in self.dropped)
+        return any(drop.folded or drop.added for drop in self.dropped)
 
     @property
     def differences(self) -> tuple[str, ...]:
@@ -80,8 +115,9 @@ class PortPlan:
         return sum(step.target.nbytes for step in self.steps)
 
     @property
-    def moves(self) -> tuple[Move, ...]:
-        return tuple(step for step in self.steps if isinstance(step, Move))
+    def moves(self) -> tuple[Move | Join, ...]:
+        """The steps that take values from the source."""
+        return tuple(step for step in self.steps if not isinstance(step, Filled))
 
     @property
     def filled(self) -> tuple[Filled, ...]:
@@ -94,30 +130,3 @@ class PortPlan:
             "filled": [step.target.name for step in self.filled],
             "dropped": [drop.source.name for drop in self.dropped],
         }
-
-
-def outgoing(plan: PortPlan, values: Values, account: Account) -> list[Outgoing]:
-    """The target's tensors, each computed strip by strip when it is asked for; ``account`` learns what it cost.
-
-    ``values`` reads a source tensor in storage dtype.
-    """
-    return [Outgoing(step.target, partial(_strips, step, values, account)) for step in plan.steps]
-
-
-def computed(step: Move | Filled, values: Values) -> Array:
-    """One tensor of the target, whole, in storage dtype and C order."""
-    return Outgoing(step.target, partial(_strips, step, values, Account())).values()
-
-
-def _strips(step: Move | Filled, values: Values, account: Account) -> Iterator[Array]:
-    if isinstance(step, Filled):
-        value = convert(np.array([step.fill.value]), "float64", step.target.dtype)[0]
-        yield from strips(np.broadcast_to(value[0], step.target.shape))
-        return
-    source, array = step.source, values(step.source.name)
-    if step.minus is not None:
-        other = as_numbers(values(step.minus.name), step.minus.dtype).astype(np.float64)
-        array = as_numbers(array, source.dtype).astype(np.float64) - other
-        source = replace(source, dtype="float64")
-    for strip in strips(step.rearrangement.view(array)):
-        yield account.passed(strip, source, step.target.dtype)

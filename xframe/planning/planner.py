@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from xframe.checkpoints.prefixes import prefix_missing, prefix_too_many, strip_flag
-from xframe.checkpoints.refusals import shown
+from xframe.digests import digest
 from xframe.dtypes import as_numbers
-from xframe.errors import LayoutError, PlanError, Problem
+from xframe.errors import LayoutError, Problem
 from xframe.layouts import Rearrangement
-from xframe.mapping import Entry, Table, fold_entry
-from xframe.planning.identify import identify, owner_of
+from xframe.mapping import Entry, Fill, Table, fold_entry
+from xframe.planning.joining import join
 from xframe.planning.options import OptionHints
-from xframe.planning.plan import Dropped, Filled, Move, PortPlan, Specs, Values
-from xframe.planning.suggest import Unmatched, common_dtype, dtype_hint
+from xframe.planning.plan import Dropped, Filled, Fold, Move, PortPlan, Specs, Step, Values
+from xframe.planning.refusal import refusal
+from xframe.planning.suggest import Unmatched, dtype_hint
 from xframe.tensors import FLOATS, TensorSpec
 
 
@@ -37,10 +37,11 @@ def make_plan(
     """
     planner = _Planner(table, source, target, held, values, wanted, dtype)
     for entry in table.entries:
-        planner.visit(entry)
+        if entry.between(source, target):
+            planner.visit(entry)
     planner.finish()
     if planner.problems:
-        raise planner.refusal()
+        raise refusal(table, (source, target), held, planner.problems)
     return planner.plan()
 
 
@@ -54,7 +55,8 @@ class _Planner:
     wanted: Specs | None
     dtype: str | None
     problems: list[Problem] = field(default_factory=list)
-    steps: dict[str, Move | Filled] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
+    pieces: dict[str, list[Move]] = field(default_factory=dict)  # of target tensors that several entries make
     dropped: list[Dropped] = field(default_factory=list)
     unmatched: Unmatched = field(default_factory=Unmatched)
     used: set[str] = field(default_factory=set)
@@ -67,15 +69,41 @@ class _Planner:
     def visit(self, entry: Entry) -> None:
         """Decide one tensor: move, fill, drop, or a problem."""
         here, there = entry.names.get(self.source), entry.names.get(self.target)
-        if here is not None and there is not None:
+        if here is not None and (first := entry.repeats(self.source, self.target)):
+            self._same(entry, here.name, first)
+        elif here is not None and there is not None:
             self._both(entry, here.name, there.name)
         elif there is not None:
             self._fill(entry, there.name)
         elif here is not None:
             self._drop(entry, here.name)
 
+    def _same(self, entry: Entry, here: str, name: str) -> None:
+        """A further name of a source tensor must hold the same bits as the first, for only that one moves."""
+        spec, first = self.held.get(here), self.held.get(name)
+        self.used.add(here)
+        if spec is None:
+            self.unmatched.miss(here, here)
+        elif first is not None and not self._alike(spec, first):
+            detail = f"it is another name of '{name}', but the two differ"
+            self._refuse(Problem(kind="drop", tensor=here, detail=detail))
+        else:
+            because = f"another name of {name}, and the same bits"
+            self.dropped.append(Dropped(entry=entry, source=spec, because=because))
+
+    def _alike(self, one: TensorSpec, other: TensorSpec) -> bool:
+        if (one.shape, one.dtype) != (other.shape, other.dtype):
+            return False
+        return digest(self.values(one.name)) == digest(self.values(other.name))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Once: the blocks of one tensor have their problems in common."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
     def _both(self, entry: Entry, here: str, there: str) -> None:
         spec = self.held.get(here)
+        self.unmatched.blocks[there] = entry.names[self.source].blocks, entry.names[self.target].blocks
         optional = entry.fill is not None and entry.fill.discard
         if spec is not None and self._exists(there):
             self.used.add(here)
@@ -83,7 +111,7 @@ class _Planner:
         elif spec is None and optional:
             self._fill(entry, there)
         elif spec is None:
-            self.unmatched.missing.setdefault(there, here)
+            self.unmatched.miss(there, here)
         else:
             self.used.add(here)
             self.unmatched.unused.setdefault(here, there)
@@ -92,17 +120,22 @@ class _Planner:
         return self.wanted is None or there in self.wanted
 
     def _move(self, entry: Entry, spec: TensorSpec, there: str) -> None:
-        patterns = entry.names[self.source].pattern, entry.names[self.target].pattern
+        name = entry.names[self.target]
         try:
-            sizes = patterns[0].bind(spec.shape, entry.layer.sizes)
-            target = TensorSpec(there, patterns[1].shape(sizes), self._dtype(spec))
+            sizes = entry.names[self.source].pattern.bind(spec.shape, entry.layer.sizes)
+            target = TensorSpec(there, name.pattern.shape(sizes), self._dtype(spec))
         except LayoutError as error:
             self.told.add(there)
             hint = self.options.hint(entry, spec.shape)
-            self.problems.append(Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=hint))
+            self._refuse(Problem(kind="shape", tensor=spec.name, detail=str(error), suggestion=hint))
             return
-        self._compare(target)
-        self.steps[there] = Move(entry=entry, source=spec, target=target, rearrangement=Rearrangement(*patterns, sizes))
+        way = entry.rearrangement(self.source, self.target, sizes)
+        move = Move(entry=entry, source=spec, target=target, rearrangement=way)
+        if name.part:
+            self.pieces.setdefault(there, []).append(move)
+        else:
+            self._compare(target)
+            self.steps[there] = move
 
     def _dtype(self, spec: TensorSpec) -> str:
         return self.dtype if self.dtype is not None and spec.dtype in FLOATS else spec.dtype
@@ -113,11 +146,11 @@ class _Planner:
         if found.shape != target.shape:
             detail = f"the source gives {list(target.shape)}, the built target declares {list(found.shape)}"
             hint = self.options.general
-            self.problems.append(Problem(kind="shape", tensor=target.name, detail=detail, suggestion=hint))
+            self._refuse(Problem(kind="shape", tensor=target.name, detail=detail, suggestion=hint))
         if found.dtype != target.dtype:
             detail = f"the source gives {target.dtype}, the built target declares {found.dtype}"
             hint = dtype_hint(target.dtype, found.dtype)
-            self.problems.append(Problem(kind="dtype", tensor=target.name, detail=detail, suggestion=hint))
+            self._refuse(Problem(kind="dtype", tensor=target.name, detail=detail, suggestion=hint))
 
     def _fill(self, entry: Entry, there: str) -> None:
         assert entry.fill is not None
@@ -147,84 +180,76 @@ class _Planner:
         fill, spec = entry.fill, self.held.get(here)
         if spec is None:
             if not fill.discard:
-                self.unmatched.missing.setdefault(here, here)
+                self.unmatched.miss(here, here)
             return
+        if any(drop.source.name == here for drop in self.dropped):
+            return  # as another of its blocks
         self.used.add(here)
         held = fill.discard or bool(np.all(as_numbers(self.values(here), spec.dtype) == fill.value))
         if held:
             self.dropped.append(Dropped(entry=entry, source=spec, because=fill.because))
-        elif fill.fold_into is not None:
-            because = f"{fill.because}; its values are folded into the running mean of {fill.fold_into}"
-            self.dropped.append(Dropped(entry=entry, source=spec, because=because, folded=True))
+        elif fill.folds:
+            self.dropped.append(self._going_along(entry, spec, fill))
         else:
             detail = f"{self.target} has no counterpart, and it holds more than {fill.value:g}: outputs would change"
             self.problems.append(Problem(kind="drop", tensor=here, detail=detail))
 
+    def _going_along(self, entry: Entry, spec: TensorSpec, fill: Fill) -> Dropped:
+        if fill.add_to is not None:
+            because = f"{fill.because}; its values are added to {fill.add_to}"
+            return Dropped(entry=entry, source=spec, because=because, added=True)
+        because = f"{fill.because}; its values are folded into the running mean of {fill.fold_into}"
+        return Dropped(entry=entry, source=spec, because=because, folded=True)
+
     def finish(self) -> None:
-        """Fold what is folded, and collect what no row speaks of."""
+        """Join what is in pieces, fold what is folded, and collect what no row speaks of."""
+        for there, pieces in self.pieces.items():
+            self._join(there, pieces)
         for drop in self.dropped:
-            if drop.folded:
+            if drop.folded or drop.added:
                 self._fold(drop)
         for name in self.held.keys() - self.used:
             self.unmatched.unused.setdefault(name, None)
         for name in (self.wanted or {}).keys() - self.steps.keys() - self.told:
-            self.unmatched.missing.setdefault(name, None)
+            self.unmatched.miss(name, None)
         self.problems.extend(self.unmatched.problems(self.held, self.wanted or {}))
 
+    def _join(self, there: str, pieces: list[Move]) -> None:
+        step, problems = join(pieces)
+        if there in self.steps:
+            detail = "some of its blocks are moved and others filled: a fill is for whole tensors"
+            problems = [Problem(kind="shape", tensor=there, detail=detail)]
+        for problem in problems:
+            self._refuse(problem)
+        if problems or len(pieces) < pieces[0].entry.names[self.target].blocks:
+            self.told.add(there)  # what is wrong with it, or with the piece that is not there
+            return
+        self._compare(step.target)
+        self.steps[there] = step
+
     def _fold(self, drop: Dropped) -> None:
-        mean = fold_entry(self.table, drop.entry)
-        there = mean.names.get(self.target) if mean is not None else None
+        taker = fold_entry(self.table, drop.entry)
+        there = taker.names.get(self.target) if taker is not None else None
         step = self.steps.get(there.name) if there is not None else None
-        if isinstance(step, Move) and step.source.shape == drop.source.shape:
-            self.steps[step.target.name] = replace(step, minus=drop.source)
+        way = self._way_along(drop, step) if isinstance(step, Move) else None
+        if isinstance(step, Move) and way is not None:
+            fold = Fold(source=drop.source, sign=1 if drop.added else -1, rearrangement=way)
+            self.steps[step.target.name] = replace(step, folds=(*step.folds, fold))
         else:
-            detail = "its values should be folded into a running mean, but no such mean of its shape is moved"
+            taking = "a tensor of its layer" if drop.added else "a running mean"
+            detail = f"its values should go into {taking}, but none of its shape is moved"
             self.problems.append(Problem(kind="drop", tensor=drop.source.name, detail=detail))
 
-    def refusal(self) -> PlanError:
-        """Every problem; in a sentence where the file is simply another model's."""
-        port = f"{self.table.name} {self.source} -> {self.target} is refused, and no tensor has moved"
-        if self._is_foreign():
-            return PlanError(f"{port}: {self._foreign()}", self.problems, brief=True)
-        if common := common_dtype(self.problems):
-            return PlanError(f"{port}: {common}", self.problems, brief=True)
-        count = len(self.problems)
-        rule = "Every tensor of the source must be used and every tensor of the target set"
-        return PlanError(
-            f"{port}. {rule}; {count} {'is' if count == 1 else 'are'} not as the table says:", self.problems
-        )
-
-    def _is_foreign(self) -> bool:
-        """Whether the file is another model's altogether: few of our names, or some of ours and all of another's."""
-        expected = self._expected()
-        share = len(expected & self.held.keys()) / max(1, len(expected))
-        return share < 0.25 or (share < 0.75 and bool(identify(self.held)))
-
-    def _expected(self) -> set[str]:
-        return {entry.names[self.source].name for entry in self.table.entries if self.source in entry.names}
-
-    def _foreign(self) -> str:
-        expected = self._expected()
-        example = f" such as '{shown(next(iter(self.held)))}'" if self.held else ""
-        return (
-            f"these are not {self.table.name}'s {self.source} weights. Expected {len(expected)} tensors such as "
-            f"'{min(expected)}'; found {len(self.held)}{example}, {len(expected & self.held.keys())} of them under an "
-            f"expected name. {self._whose()}"
-        )
-
-    def _whose(self) -> str:
-        """What to try: a prefix, the model and the source whose names these are, or a look into the file."""
-        expected = self._expected()
-        if prefix := prefix_too_many(self.held, expected):
-            return f"All have the prefix '{shown(prefix)}'. Try: {strip_flag(prefix)}."
-        if prefix := prefix_missing(self.held, expected):
-            return f"They lack the prefix '{prefix}', which the table's {self.source} names have."
-        owner = owner_of(self.held)
-        if owner is None:
-            return "No table that comes with xframe has those names. Try: xframe inspect FILE."
-        model, source = owner.columns[0]
-        flags = f" and {owner.flags}" if owner.flags else ""
-        return f"Those are the names of {owner}. Try: {model} with the source {source}{flags}."
+    def _way_along(self, drop: Dropped, step: Move) -> Rearrangement | None:
+        """To the axes of the tensor that takes the values over; None where they do not fit."""
+        one, other = drop.entry.names[self.source].pattern, step.entry.names[self.source].pattern
+        if drop.folded:  # a bias and a mean name their axis differently
+            return Rearrangement(other, other) if drop.source.shape == step.source.shape else None
+        try:
+            sizes = one.bind(drop.source.shape, step.rearrangement.sizes)
+            return Rearrangement(one, other, sizes)
+        except LayoutError:
+            return None
 
     def plan(self) -> PortPlan:
         order = {name: index for index, name in enumerate(self.wanted or self.steps)}

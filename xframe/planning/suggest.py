@@ -17,23 +17,34 @@ _FEW = 3
 class Unmatched:
     """What a plan could not pair.
 
-    ``missing``: target tensor → the source name that the table expects for it, None where no row speaks of it.
+    ``missing``: target tensors, each with the source name that the table expects for it or for a block of it, None
+    where no row speaks of it.
     ``unused``: source tensor → the target name that the table gives it, None where no row speaks of it.
     ``unknown``: names in the table's target column that the built target does not have.
+    ``blocks``: of target tensors that are a block of a source tensor, or made of blocks: of how many is either.
     """
 
-    missing: dict[str, str | None] = field(default_factory=dict)
+    missing: dict[tuple[str, str | None], None] = field(default_factory=dict)
     unused: dict[str, str | None] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    blocks: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def miss(self, name: str, expected: str | None) -> None:
+        """``name`` of the target stays unset for want of ``expected``; nothing is added to one that has a reason."""
+        if expected is not None or not self.misses(name):
+            self.missing[name, expected] = None
+
+    def misses(self, name: str) -> bool:
+        return any(name == other for other, _ in self.missing)
 
     def problems(self, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]) -> Iterator[Problem]:
         """One Problem a name: first what stays unset, then what stays unused."""
-        for name, expected in sorted(self.missing.items()):
+        for name, expected in sorted(self.missing, key=lambda pair: (pair[0], pair[1] or "")):
             detail = f"no source tensor '{expected}'" if expected else "missing: no row of the table sets it"
             yield Problem(
                 kind="missing", tensor=name, detail=detail, suggestion=self._source_for(name, expected, held, wanted)
             )
-        for name in sorted(self.unknown):
+        for name in sorted(set(self.unknown)):
             yield Problem(kind="unknown", tensor=name, detail="the table names it, the built target has no such tensor")
         for name, given in sorted(self.unused.items()):
             detail = f"unused: the target has no '{given}'" if given else "unused: no row of the table takes it"
@@ -45,7 +56,7 @@ class Unmatched:
         self, name: str, expected: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]
     ) -> str:
         """The unused source tensor of equal size that was most likely meant for ``name``."""
-        fitting = [other for other in self.unused if _same_size(held.get(other), wanted.get(name))]
+        fitting = [other for other in self.unused if self._fits(held.get(other), wanted.get(name))]
         if expected:
             return _did_you_mean(nearest(expected, fitting))
         by_given = {self.unused[other] or other: other for other in fitting}
@@ -55,15 +66,18 @@ class Unmatched:
         self, name: str, given: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]
     ) -> str:
         """The unset target tensor of equal size that was most likely meant by ``given``."""
-        fitting = [other for other in self.missing if _same_size(held.get(name), wanted.get(other))]
+        fitting = [pair for pair in self.missing if self._fits(held.get(name), wanted.get(pair[0]))]
         if given:
-            return _did_you_mean(nearest(given, fitting))
-        by_expected = {self.missing[other] or other: other for other in fitting}
+            return _did_you_mean(nearest(given, [other for other, _ in fitting]))
+        by_expected = {expected or other: other for other, expected in fitting}
         return _did_you_mean(by_expected.get(nearest(name, list(by_expected))))
 
-
-def _same_size(one: TensorSpec | None, other: TensorSpec | None) -> bool:
-    return one is None or other is None or one.numel == other.numel
+    def _fits(self, source: TensorSpec | None, target: TensorSpec | None) -> bool:
+        """Whether the one is as large as the other, block for block."""
+        if source is None or target is None:
+            return True
+        here, there = self.blocks.get(target.name, (1, 1))
+        return source.numel * there == target.numel * here
 
 
 def nearest(name: str, candidates: list[str]) -> str:

@@ -68,17 +68,18 @@ def expected(ran: Outputs, source: Side, target: Side, layers: dict[str, Layer])
     """By the target's name, what each call of the source's layer gave, laid out as on the target's side."""
     calls: dict[str, list[exchange.Message]] = defaultdict(list)
     for tap in ran.taps:
-        there = layers[tap.layer].layer_name(target.implementation.name)
-        calls[there].append(relaid(tap.gave[0], source, target))
+        layer = layers[tap.layer]
+        there = layer.layer_name(target.implementation.name)
+        calls[there].append(relaid(tap.gave[0], source, target, layer.kind.output))
     return calls
 
 
-def relaid(message: exchange.Message, source: Side, target: Side) -> exchange.Message:
-    """The same array as the other side lays it out; no byte moves."""
+def relaid(message: exchange.Message, source: Side, target: Side, axes: str) -> exchange.Message:
+    """The same array as the other side lays it out; ``axes`` as the layer's kind has them. No byte moves."""
     extent = Extent.from_message(message)
-    here, there = (side.axes_from_first(len(extent.shape)) for side in (source, target))
-    axes = [here.index(axis) for axis in there]
-    shape, strides = (tuple(values[axis] for axis in axes) for values in (extent.shape, extent.strides))
+    here, there = (side.axes_from_first(len(extent.shape), axes) for side in (source, target))
+    order = [here.index(axis) for axis in there]
+    shape, strides = (tuple(values[axis] for axis in order) for values in (extent.shape, extent.strides))
     return replace(extent, shape=shape, strides=strides).to_message()
 
 

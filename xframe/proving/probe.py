@@ -18,12 +18,21 @@ BATCH = 2
 
 
 def random_input(table: Table, seed: int) -> Array:
-    """Standard normal values of shape (2, C, H, W) in float32, so that both precisions see the same numbers."""
-    return np.random.default_rng(seed).standard_normal((BATCH, *table.input), np.float32)
+    """Standard normal values of shape (2, C, H, W) in float32, so that both precisions see the same numbers.
+
+    Where the table says that the input is token ids, those: int64, evenly from 0 to below ``tokens``.
+    """
+    generator = np.random.default_rng(seed)
+    if table.tokens is not None:
+        return generator.integers(0, table.tokens, (BATCH, *table.input), np.int64)
+    return generator.standard_normal((BATCH, *table.input), np.float32)
 
 
 def read_input(path: Path, table: Table) -> Array:
-    """The user's own input, (N, C, …) as the table has it. Raises UsageError when it does not fit."""
+    """The user's own input, (N, C, …) as the table has it; token ids are (N, T) and may be of any length.
+
+    Raises UsageError when it does not fit.
+    """
     try:
         array: Array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -32,7 +41,8 @@ def read_input(path: Path, table: Table) -> Array:
     if (
         not isinstance(array, np.ndarray)
         or array.ndim != len(expected)
-        or array.shape[1] != table.input[0]
+        or (table.input_axes == "channels" and array.shape[1] != table.input[0])
+        or (table.tokens is None and table.input_axes == "sequence" and array.shape[-1] != table.input[-1])
         or array.size == 0
     ):
         raise UsageError(
@@ -42,7 +52,16 @@ def read_input(path: Path, table: Table) -> Array:
         raise UsageError(f"{path}: expected numbers, found {array.dtype}.")
     if not np.isfinite(array).all():
         raise UsageError(f"{path}: the input holds NaN or Inf, so no output could prove anything.")
-    return array.astype(np.float32)
+    return array.astype(np.float32) if table.tokens is None else _as_tokens(path, array, table.tokens)
+
+
+def _as_tokens(path: Path, array: Array, below: int) -> Array:
+    if array.dtype.kind not in "iu" or array.min() < 0 or array.max() >= below:
+        raise UsageError(
+            f"{path}: expected token ids, whole numbers from 0 to {below - 1}, found {array.dtype} from "
+            f"{array.min()} to {array.max()}."
+        )
+    return array.astype(np.int64)
 
 
 def random_weights(
@@ -50,17 +69,18 @@ def random_weights(
 ) -> Iterator[tuple[str, Array, str]]:
     """Values for every tensor of ``specs``, each different from every other, batch statistics included.
 
-    Each tensor has a generator of its own, seeded by ``seed`` and its name. A tensor that only this implementation has
-    stays at its fill. Yields (name, stored array, dtype).
+    Each tensor has a generator of its own, seeded by ``seed`` and its name, or the first of its names. A tensor that
+    only this implementation has stays at its fill, unless it can be added to another. Yields (name, array, dtype).
     """
     entries = {entry.names[implementation].name: entry for entry in table.entries if implementation in entry.names}
     lacking = {name for name, entry in entries.items() if len(entry.names) < len(table.implementations)}
     for name, spec in specs.items():
         entry = entries.get(name)
-        if entry is not None and name in lacking and entry.fill is not None:
+        if entry is not None and name in lacking and entry.fill is not None and entry.fill.add_to is None:
             values = np.full(spec.shape, entry.fill.value)
         else:
-            values = _draw(spec, entry, implementation, _generator(name, seed))
+            first = entry.names[implementation].same_as if entry is not None else None
+            values = _draw(spec, entry, implementation, _generator(first or name, seed))
         if spec.dtype in FLOATS:
             yield name, convert(values, "float64", spec.dtype)[0], spec.dtype
         else:
@@ -79,13 +99,17 @@ def _draw(spec: TensorSpec, entry: Entry | None, implementation: str, generator:
         return generator.normal(0.0, deviation, spec.shape)
     if draw in ("scale", "variance"):
         return generator.uniform(0.5, 1.5, spec.shape)
+    if draw == "unit":
+        return generator.normal(0.0, 1.0, spec.shape)
     return generator.normal(0.0, 0.1, spec.shape)
 
 
 def _fan_in(spec: TensorSpec, entry: Entry, implementation: str) -> int:
-    """How many inputs one output sums over: all axes but ``out``."""
+    """How many inputs one output sums over: the axes that the kind says; by default all but ``out`` and blocks."""
+    pattern = entry.names[implementation].pattern
     try:
-        sizes = entry.names[implementation].pattern.bind(spec.shape, entry.layer.sizes)
+        sizes = pattern.bind(spec.shape, entry.layer.sizes)
     except LayoutError:  # the plan reports the shape
         return max(1, spec.numel)
-    return max(1, spec.numel // sizes.get("out", 1))
+    axes = entry.tensor.sums or [axis for axis in pattern.axes if axis != "out" and axis not in pattern.blocks]
+    return max(1, math.prod(sizes[axis] for axis in axes))

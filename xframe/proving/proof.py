@@ -35,9 +35,10 @@ class Runs:
 
     def __init__(self, side: Side, probe: Array, exact: Side | None = None) -> None:
         self.side, self.probe = side, probe
+        self.exact = exact or side
         self._stored = side.run(probe, "float64")
         self._float32 = side.run(probe, "float32")
-        self._float64 = exact.run(probe, "float64") if exact is not None else self._stored
+        self._float64 = self.exact.run(probe, "float64") if exact is not None else self._stored
 
     @property
     def float32(self) -> tuple[Array, ...]:
@@ -167,5 +168,5 @@ def _parity(pool: Pool, runs: Runs) -> Parity:
 def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, outputs: Comparison) -> Divergence:
     """The first mapped layer that differs; where they all agree, the outputs behind the last one."""
     folded = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
-    found = first_divergence(source.side, target.side, source.probe, tolerance, skip=folded)
+    found = first_divergence(source.side, target.exact, source.probe, tolerance, skip=folded)
     return found or Divergence(layer="output", source_name="output", target_name="output", comparison=outputs)

@@ -156,7 +156,7 @@ class Side:
 
         Cotangents are channels first, as outputs are.
         """
-        native = [self.native(array) for array in cotangents]
+        native = [self.native(array, self.table.output_axes) for array in cotangents]
         placed = self._pool.put("cotangents", [("", array, array.dtype.name) for array in native])
         asked = {"dtype": "float64", "cotangents": [message for _, message in placed]}
         reply = self._ask("gradients", inputs=self._place(probe), **asked)
@@ -164,7 +164,7 @@ class Side:
         def found() -> tuple[dict[str, Array], Array]:
             result = reply.result()
             by_name = {name: exchange.get(message) for name, message in result["tensors"]}
-            return by_name, self.channels_first(exchange.get(result["input"]))
+            return by_name, self.channels_first(exchange.get(result["input"]), self.table.input_axes)
 
         return found
 
@@ -187,29 +187,37 @@ class Side:
     def trace(self, probe: Array, taps: Sequence[str]) -> Callable[[], list[LayerCall]]:
         """The calls of these layers in a forward pass, in their order, for one image of the probe, channels first."""
         reply = self._ask("trace", inputs=self._place(probe), taps=list(taps))
-        return lambda: [LayerCall(name, self._one(read), self._one(gave)) for name, read, gave in reply.result()]
+        here = self.implementation.name
+        axes = {layer.layer_name(here): layer.kind.output for layer in self.table.layers}
+        return lambda: [
+            LayerCall(name, self._one(read, axes[name]), self._one(gave, axes[name]))
+            for name, read, gave in reply.result()
+        ]
 
-    def _one(self, shape: Sequence[int]) -> tuple[int, ...]:
+    def _one(self, shape: Sequence[int], axes: str) -> tuple[int, ...]:
         """A shape without its batch, channels first."""
-        rest = tuple(shape[1:])
-        last = self.implementation.framework.channels == "last" and len(rest) > 1
-        return (rest[-1], *rest[:-1]) if last else rest
+        order = np.argsort(self.axes_from_first(len(shape), axes))
+        return tuple(shape[axis] for axis in order[1:])
 
     def export_onnx(self, path: Path, probe: Array) -> Reply:
         """Export with the framework's own exporter."""
         return self._ask("export_onnx", path=str(path.absolute()), inputs=self._place(probe))
 
-    def native(self, probe: Array) -> Array:
-        """The probe in this implementation's layout."""
-        return np.ascontiguousarray(probe.transpose(self.axes_from_first(probe.ndim)))
+    def native(self, array: Array, axes: str = "") -> Array:
+        """An array in this implementation's layout; ``axes`` as a kind has them, by default those of the input."""
+        order = self.axes_from_first(array.ndim, axes or self.table.input_axes)
+        return np.ascontiguousarray(array.transpose(order))
 
-    def channels_first(self, array: Array) -> Array:
-        """An output of this implementation, channels first."""
-        return array.transpose(np.argsort(self.axes_from_first(array.ndim)))
+    def channels_first(self, array: Array, axes: str = "") -> Array:
+        """An array of this implementation, channels first; ``axes`` as a kind has them, by default the outputs'."""
+        return array.transpose(np.argsort(self.axes_from_first(array.ndim, axes or self.table.output_axes)))
 
-    def axes_from_first(self, ndim: int) -> tuple[int, ...]:
-        """How an array of so many dimensions, channels first, is turned into this implementation's layout."""
-        last = self.implementation.framework.channels == "last" and ndim > 2
+    def axes_from_first(self, ndim: int, axes: str) -> tuple[int, ...]:
+        """How an array of so many dimensions, channels first, is turned into this implementation's layout.
+
+        A sequence has its features last in every framework, so that no axis is turned.
+        """
+        last = self.implementation.framework.channels == "last" and axes == "channels" and ndim > 2
         return (0, *range(2, ndim), 1) if last else tuple(range(ndim))
 
     def scratch(self) -> AbstractContextManager[None]:

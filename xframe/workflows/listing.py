@@ -11,8 +11,7 @@ from xframe.checkpoints.branches import told_branches
 from xframe.checkpoints.model import Checkpoint
 from xframe.digests import Digest
 from xframe.dtypes import is_finite
-from xframe.layouts import Rearrangement
-from xframe.mapping import Entry, Table, load_table, table_names
+from xframe.mapping import Entry, Fill, Table, load_table, table_names
 from xframe.planning import Owner, owners
 from xframe.strips import strips
 from xframe.tensors import TensorSpec
@@ -71,7 +70,7 @@ def tensor_rows(table: Table, source: str, target: str) -> Iterator[TensorRow]:
     """Every tensor that a port from ``source`` to ``target`` moves, fills or drops, in the table's order."""
     table.implementation(source), table.implementation(target)
     for entry in table.entries:
-        if source in entry.names or target in entry.names:
+        if entry.between(source, target):
             yield TensorRow(
                 source=entry.names[source].name if source in entry.names else "",
                 source_shape=entry.shape(source) if source in entry.names else None,
@@ -82,15 +81,22 @@ def tensor_rows(table: Table, source: str, target: str) -> Iterator[TensorRow]:
 
 
 def _note(entry: Entry, source: str, target: str) -> str:
+    if first := entry.repeats(source, target):
+        return f"another name of {first}"
     if source in entry.names and target in entry.names:
-        return Rearrangement(entry.names[source].pattern, entry.names[target].pattern).text
+        return entry.rearrangement(source, target).text
     assert entry.fill is not None
     if target in entry.names:
         return f"filled with {entry.fill.value:g}: {entry.fill.because}"
     if entry.fill.discard:
         return f"dropped: {entry.fill.because}"
-    otherwise = f"else folded into {entry.fill.fold_into}" if entry.fill.fold_into else "else refused"
-    return f"dropped where it holds {entry.fill.value:g}, {otherwise}: {entry.fill.because}"
+    return f"dropped where it holds {entry.fill.value:g}, {_otherwise(entry.fill)}: {entry.fill.because}"
+
+
+def _otherwise(fill: Fill) -> str:
+    if fill.add_to is not None:
+        return f"else added to {fill.add_to}"
+    return "else refused" if fill.fold_into is None else f"else folded into {fill.fold_into}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ def _cell(
     layer: Layer, name: str, side: Side, called: Sequence[tuple[int, LayerCall]], entries: Sequence[Entry]
 ) -> Cell:
     turns, calls = [turn for turn, _ in called], [call for _, call in called]
-    sizes = {entry.tensor.role: _numel(entry, side) for entry in entries}
+    sizes = _sizes(entries, side)
     kernel = sum(sizes.get(role, 0) for role in _KERNELS)
     costs = [
         multiply_adds(layer.kind.name, Call(kernel=kernel, bias="bias" in sizes, read=call.read, gave=call.gave))
@@ -177,15 +177,22 @@ def _cell(
     )
 
 
-def _numel(entry: Entry, side: Side) -> int:
-    return side.specs[entry.names[side.implementation.name].name].numel
+def _sizes(entries: Sequence[Entry], side: Side) -> dict[str, int]:
+    """Values by role, each tensor once, whatever blocks it has and however often the state dict lists it."""
+    here, sizes = side.implementation.name, dict[str, int]()
+    held = {entry.names[here].name: entry for entry in entries if not entry.names[here].same_as}
+    for name, entry in held.items():
+        sizes[entry.tensor.stated] = sizes.get(entry.tensor.stated, 0) + side.specs[name].numel
+    return sizes
 
 
 def _total(side: Side, cells: Sequence[Cell]) -> Total:
-    """Tensors are counted without torch's counters of batches, which hold no weight."""
+    """Tensors are counted once each, and without torch's counters of batches, which hold no weight."""
     name = side.implementation.name
-    roles = {entry.names[name].name: entry.tensor.role for entry in side.table.entries if name in entry.names}
-    held = [spec for spec in side.specs.values() if roles.get(spec.name) != "steps"]
+    named = {entry.names[name].name: entry for entry in side.table.entries if name in entry.names}
+    again = {tensor for tensor, entry in named.items() if entry.names[name].same_as}
+    roles = {tensor: entry.tensor.stated for tensor, entry in named.items()}
+    held = [spec for spec in side.specs.values() if roles.get(spec.name) != "steps" and spec.name not in again]
     known = [cell.multiply_adds for cell in cells if cell.multiply_adds is not None]
     return Total(
         parameters=sum(spec.numel for spec in held if roles.get(spec.name) not in STATISTICS),

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 
-from xframe.frameworks import Cotangent
+from xframe.frameworks import Cotangent, as_input
 from xframe.frameworks.keras.model import in_dtype
 from xframe.tensors import Array
 
@@ -21,9 +22,9 @@ def gradients(model: keras.Model, inputs: Array, dtype: str, cotangent: Cotangen
         from xframe.frameworks.tf import tape_gradients  # noqa: PLC0415 - another backend need not have it
 
         values = {name: variable.value for name, variable in variables.items()}
-        return tape_gradients(call, values, inputs.astype(dtype), cotangent)
+        return tape_gradients(call, values, as_input(inputs, dtype), cotangent)
     if keras.backend.backend() == "torch":
-        return _torch_gradients(call, variables, inputs.astype(dtype), cotangent)
+        return _torch_gradients(call, variables, as_input(inputs, dtype), cotangent)
     raise ValueError(f"gradients are taken on the tensorflow and torch backends, not on {keras.backend.backend()}")
 
 
@@ -43,14 +44,16 @@ def _torch_gradients(
 
     held = {name: variable.value for name, variable in variables.items() if variable.value.is_floating_point()}
     asked = {name: value.requires_grad for name, value in held.items()}
-    x = torch.from_numpy(inputs).requires_grad_()
+    x = torch.from_numpy(inputs)
+    ends = [*held.values(), *([x.requires_grad_()] if x.is_floating_point() else [])]
     try:
         for value in held.values():
             value.requires_grad_()
         outputs = keras.tree.flatten(call(x))
-        seeds = [torch.from_numpy(cotangent(n, tuple(y.shape)).astype(inputs.dtype)) for n, y in enumerate(outputs)]
-        found = torch.autograd.grad(outputs, [x, *held.values()], seeds, allow_unused=True, materialize_grads=True)
+        seeds = [torch.from_numpy(cotangent(n, tuple(y.shape))).to(y.dtype) for n, y in enumerate(outputs)]
+        found = torch.autograd.grad(outputs, ends, seeds, allow_unused=True, materialize_grads=True)
     finally:
         for name, value in held.items():
             value.requires_grad_(requires_grad=asked[name])
-    return {name: part.numpy() for name, part in zip(held, found[1:], strict=True)}, found[0].numpy()
+    by_name = {name: part.numpy() for name, part in zip(held, found, strict=False)}
+    return by_name, found[-1].numpy() if x.is_floating_point() else np.zeros(inputs.shape, seeds[0].numpy().dtype)

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from xframe.frameworks import State, resolve
+from xframe.frameworks.keras.described import layers_by_name
 from xframe.tensors import STORAGE, Array
 
 _recipes: weakref.WeakKeyDictionary[Any, tuple[str, Mapping[str, Any]]] = weakref.WeakKeyDictionary()
@@ -37,8 +38,21 @@ def build(factory: str, options: Mapping[str, Any], dtype: str) -> keras.Model:
     keras.config.set_dtype_policy(dtype)
     keras.config.set_floatx(dtype if dtype in ("float16", "float32", "float64") else "float32")
     model = resolve(factory)(**options)
+    _keep_scales(model)
     _recipes[model] = factory, options
     return model
+
+
+def _keep_scales(model: keras.Model) -> None:
+    """Let attention divide by the root of its dimension in float64 too: of a Python number Keras makes float32 first.
+
+    keras.ops.cast goes through tf.cast, which gives a Python number float32; a numpy one keeps its dtype. Otherwise a
+    float64 model of 3 dimensions a head is 1e-9 away from the same attention elsewhere.
+    """
+    for layer in layers_by_name(model).values():
+        for name in ("_inverse_sqrt_key_dim", "_inverse_sqrt_head_dim"):
+            if isinstance(scale := getattr(layer, name, None), float):
+                setattr(layer, name, np.float64(scale))
 
 
 def state(model: keras.Model) -> State:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from xframe.frameworks import Changes, State, Visit
+from xframe.frameworks import Changes, State, Visit, as_input
 from xframe.frameworks.attributes import changed
 from xframe.frameworks.keras.described import DESCRIPTIONS, layers_by_name
 from xframe.frameworks.keras.model import in_dtype, to_tensor
@@ -20,14 +20,14 @@ def run(model: keras.Model, inputs: Array, dtype: str, taps: Sequence[str], visi
     model = in_dtype(model, dtype)
     layers = layers_by_name(model)
     with _watched({name: layers[name] for name in taps}, visit):
-        outputs = model(keras.ops.convert_to_tensor(inputs.astype(dtype)), training=False)
+        outputs = model(keras.ops.convert_to_tensor(as_input(inputs, dtype)), training=False)
     return arrays(outputs)
 
 
 def replay(model: keras.Model, layer: str, reads: Sequence[Array], dtype: str, changes: Changes) -> list[Array]:
     """``Framework.replay``."""
     found = layers_by_name(in_dtype(model, dtype))[layer]
-    arguments = [keras.ops.convert_to_tensor(array.astype(dtype)) for array in reads]
+    arguments = [keras.ops.convert_to_tensor(as_input(array, dtype)) for array in reads]
     with changed(found, changes.attributes, DESCRIPTIONS), _holding(found, changes.tensors):
         return arrays(found.call(*arguments))
 

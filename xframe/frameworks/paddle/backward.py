@@ -7,8 +7,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import paddle
+from paddle.nn.layer.rnn import RNNBase
 
-from xframe.frameworks import Cotangent
+from xframe.frameworks import Cotangent, as_input
 from xframe.frameworks.paddle.model import cast, listed
 from xframe.tensors import Array
 
@@ -16,20 +17,25 @@ from xframe.tensors import Array
 def gradients(
     model: paddle.nn.Layer, inputs: Array, dtype: str, cotangent: Cotangent
 ) -> tuple[dict[str, Array], Array]:
-    """``Framework.gradients``."""
+    """``Framework.gradients``; token ids have none, and zeros say so."""
     cast(model, dtype).eval()
     wanted = _parameters(model)
     frozen = {name: tensor for name, tensor in wanted.items() if tensor.stop_gradient}
-    x = paddle.to_tensor(inputs.astype(dtype), stop_gradient=False)
-    with _thawed(frozen):
+    floating = inputs.dtype.kind == "f"
+    x = paddle.to_tensor(as_input(inputs, dtype), stop_gradient=not floating)
+    once = {tensor.name: tensor for tensor in wanted.values()}  # nn.LSTM has two names for each of its parameters
+    ends = [*once.values(), *([x] if floating else [])]
+    with _thawed(frozen), _remembering(model):
         outputs = listed(model(x))
         seeds = [paddle.to_tensor(cotangent(n, tuple(y.shape)).astype(dtype)) for n, y in enumerate(outputs)]
-        at_input, *found = paddle.grad(outputs, [x, *wanted.values()], seeds, allow_unused=True)
+        found = paddle.grad(outputs, ends, seeds, allow_unused=True)
+    parts = dict(zip(once, found, strict=False))
     by_name = {
-        name: np.zeros(tensor.shape, dtype) if part is None else part.numpy()
-        for (name, tensor), part in zip(wanted.items(), found, strict=True)
-        if part is not None or name not in frozen  # running statistics are parameters here, and never have one
+        name: np.zeros(tensor.shape, dtype) if (part := parts[tensor.name]) is None else part.numpy()
+        for name, tensor in wanted.items()
+        if parts[tensor.name] is not None or name not in frozen  # running statistics are parameters, and have none
     }
+    at_input = found[-1] if floating else None
     return by_name, np.zeros_like(inputs, dtype) if at_input is None else at_input.numpy()
 
 
@@ -41,6 +47,24 @@ def trainable(model: paddle.nn.Layer) -> list[str]:
 def _parameters(model: paddle.nn.Layer) -> dict[str, paddle.Tensor]:
     held = model.state_dict()
     return {name: tensor for name, tensor in held.items() if isinstance(tensor, paddle.base.framework.Parameter)}
+
+
+@contextmanager
+def _remembering(model: paddle.nn.Layer) -> Iterator[None]:
+    """Recurrent layers that can be differentiated until the end, without dropout, so that they give the same.
+
+    In evaluation their kernel keeps nothing for a backward pass; the gradient then fails with "Tensor holds no memory"
+    (3.3.1). The way without the kernel, cell by cell, fails for GRU and SimpleRNN.
+    """
+    recurrent = [layer for layer in model.sublayers(include_self=True) if isinstance(layer, RNNBase)]
+    before = [layer.dropout for layer in recurrent]
+    try:
+        for layer in recurrent:
+            layer.training, layer.dropout = True, 0.0
+        yield
+    finally:
+        for layer, dropout in zip(recurrent, before, strict=True):
+            layer.training, layer.dropout = False, dropout
 
 
 @contextmanager

@@ -46,8 +46,11 @@ def export_onnx(model: paddle.nn.Layer, path: Path, inputs: Array) -> None:
 
 
 def cast(model: paddle.nn.Layer, dtype: str) -> paddle.nn.Layer:
-    """Floating-point parameters and buffers in ``dtype``; the others stay."""
-    return model.to(dtype=dtype)
+    """Floating-point parameters and buffers in ``dtype``; the others stay.
+
+    ``Layer.to`` would cast every buffer, and fails at the dropout state of nn.LSTM, which has no memory yet (3.3.1).
+    """
+    return model._to_impl(dtype=dtype, floating_only=True)  # noqa: SLF001 - what is public casts whole numbers too
 
 
 def listed(values: Any) -> list[paddle.Tensor]:

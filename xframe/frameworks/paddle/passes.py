@@ -8,7 +8,7 @@ from typing import Any
 
 import paddle
 
-from xframe.frameworks import Changes, NotInEvaluation, State, Visit
+from xframe.frameworks import Changes, NotInEvaluation, State, Visit, as_input
 from xframe.frameworks.attributes import changed
 from xframe.frameworks.paddle.described import DESCRIPTIONS
 from xframe.frameworks.paddle.model import cast, listed, to_tensor
@@ -22,7 +22,7 @@ def run(model: paddle.nn.Layer, inputs: Array, dtype: str, taps: Sequence[str], 
     hooks = [layers[name].register_forward_post_hook(_hook(name, visit)) for name in taps]
     try:
         with paddle.no_grad():
-            outputs = model(paddle.to_tensor(inputs.astype(dtype)))
+            outputs = model(paddle.to_tensor(as_input(inputs, dtype)))
     finally:
         for hook in hooks:
             hook.remove()
@@ -36,7 +36,7 @@ def replay(model: paddle.nn.Layer, layer: str, reads: Sequence[Array], dtype: st
     """``Framework.replay``."""
     cast(model, dtype).eval()
     module = dict(model.named_sublayers())[layer]
-    arguments = [paddle.to_tensor(array.astype(dtype)) for array in reads]
+    arguments = [paddle.to_tensor(as_input(array, dtype)) for array in reads]
     with paddle.no_grad(), changed(module, changes.attributes, DESCRIPTIONS), _holding(module, changes.tensors):
         return [part.numpy() for part in listed(module(*arguments))]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
-from xframe.frameworks import Cotangent
+from xframe.frameworks import Cotangent, as_input
 from xframe.frameworks.torch.model import listed
 from xframe.tensors import Array
 
@@ -15,15 +16,17 @@ from xframe.tensors import Array
 def gradients(
     model: torch.nn.Module, inputs: Array, dtype: str, cotangent: Cotangent
 ) -> tuple[dict[str, Array], Array]:
-    """``Framework.gradients``."""
+    """``Framework.gradients``; token ids have none, and zeros say so."""
     model.to(getattr(torch, dtype)).eval()
     wanted = _parameters(model)
-    x = torch.from_numpy(inputs.astype(dtype)).requires_grad_()
+    x = torch.from_numpy(as_input(inputs, dtype))
+    ends = [*wanted.values(), *([x.requires_grad_()] if x.is_floating_point() else [])]
     with _thawed(list(wanted.values())):
         outputs = listed(model(x))
         seeds = [torch.from_numpy(cotangent(n, tuple(y.shape)).astype(dtype)) for n, y in enumerate(outputs)]
-        found = torch.autograd.grad(outputs, [x, *wanted.values()], seeds, allow_unused=True, materialize_grads=True)
-    return {name: part.numpy() for name, part in zip(wanted, found[1:], strict=True)}, found[0].numpy()
+        found = torch.autograd.grad(outputs, ends, seeds, allow_unused=True, materialize_grads=True)
+    by_name = {name: part.numpy() for name, part in zip(wanted, found, strict=False)}
+    return by_name, found[-1].numpy() if x.is_floating_point() else np.zeros(inputs.shape, dtype)
 
 
 def trainable(model: torch.nn.Module) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as trees
 
-from xframe.frameworks import Changes, NotInEvaluation, Visit
+from xframe.frameworks import Changes, NotInEvaluation, Visit, as_input
 from xframe.frameworks.attributes import changed
 from xframe.frameworks.torch.described import DESCRIPTIONS
 from xframe.frameworks.torch.model import listed, to_tensor
@@ -21,7 +21,7 @@ def run(model: torch.nn.Module, inputs: Array, dtype: str, taps: Sequence[str], 
     hooks = [model.get_submodule(name).register_forward_hook(_hook(name, visit)) for name in taps]
     try:
         with torch.inference_mode():
-            outputs = model(torch.from_numpy(inputs.astype(dtype)))
+            outputs = model(torch.from_numpy(as_input(inputs, dtype)))
     finally:
         for hook in hooks:
             hook.remove()
@@ -35,7 +35,7 @@ def replay(model: torch.nn.Module, layer: str, reads: Sequence[Array], dtype: st
     """``Framework.replay``."""
     module = _evaluating(model, dtype).get_submodule(layer)
     tensors = {name: to_tensor(*held) for name, held in changes.tensors.items()}
-    arguments = tuple(torch.from_numpy(array.astype(dtype)) for array in reads)
+    arguments = tuple(torch.from_numpy(as_input(array, dtype)) for array in reads)
     with torch.inference_mode(), changed(module, changes.attributes, DESCRIPTIONS):
         gave = torch.func.functional_call(module, tensors, arguments)
     return [part.numpy() for part in listed(gave)]
