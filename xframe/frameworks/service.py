@@ -61,11 +61,11 @@ class Service:
         taps: list[str],
         instead: list[tuple[str, list[exchange.Message]]] | None = None,
         *,
-        reads: bool = False,
+        reads: list[str] | None = None,
     ) -> dict[str, Any]:
         """Outputs and taps of one forward pass, with the seconds it took; taps are written as they come.
 
-        ``reads`` also keeps what the tapped layers read. ``instead`` gives, by layer and call, what layers are to give.
+        ``reads`` are layers of which that is kept too. ``instead`` says, by layer and call, what is to be given.
         """
         walk = Walk(instead or [], replace=True)
         with exchange.Stream(self._folder, self._name) as stream:
@@ -73,7 +73,7 @@ class Service:
 
             def visit(layer: str, read: Callable[[], list[Array]], gave: list[Array]) -> list[Array] | None:
                 if layer in taps:
-                    kept.append((layer, stream.all(read()) if reads else [], stream.all(gave)))
+                    kept.append((layer, stream.all(read()) if layer in (reads or ()) else [], stream.all(gave)))
                 return walk(layer, read, gave)
 
             watched = list({*taps, *walk.layers})

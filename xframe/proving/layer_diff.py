@@ -41,6 +41,28 @@ class LayerDiff:
         return bool(self.free) and (self.own is None or bool(self.own))
 
 
+@dataclass(frozen=True, slots=True)
+class LayerDiffs:
+    """Every call of a mapped layer in the source's order, and both sides' outputs in float64, free-running."""
+
+    calls: tuple[LayerDiff, ...]
+    outputs: tuple[tuple[Array, ...], tuple[Array, ...]]
+
+    @property
+    def first(self) -> LayerDiff | None:
+        """The first that differs while both sides run freely."""
+        return next((diff for diff in self.calls if not diff.free), None)
+
+    @property
+    def own(self) -> tuple[LayerDiff, ...]:
+        """Those that differ although they read the same; none where the target was not re-fed."""
+        return tuple(diff for diff in self.calls if diff.own is not None and not diff.own)
+
+    def worst(self, count: int) -> tuple[LayerDiff, ...]:
+        """Those that are furthest apart, relatively, while both sides run freely."""
+        return tuple(sorted(self.calls, key=lambda diff: -diff.free.max_rel)[:count])
+
+
 def mapped_layers(source: Side, target: Side, skip: Collection[str] = ()) -> dict[str, Layer]:
     """By the source's name, the layers that both sides have under a name; ``skip`` leaves some of those out."""
     here, there = source.implementation.name, target.implementation.name
@@ -50,7 +72,7 @@ def mapped_layers(source: Side, target: Side, skip: Collection[str] = ()) -> dic
 
 def diff_layers(
     source: Side, target: Side, probe: Array, tolerance: Tolerance, *, skip: Collection[str] = (), refed: bool = True
-) -> tuple[LayerDiff, ...]:
+) -> LayerDiffs:
     """Run both sides in float64 with every mapped layer watched; the target re-fed too, unless ``refed`` is False.
 
     ``skip`` names source layers that rightly differ. Activations are exchanged through files that go at the end; no
@@ -61,7 +83,9 @@ def diff_layers(
         ran = source.run(probe, "float64", list(layers))()
         theirs = expected(ran, source, target, layers)
         walks = [target.walk(probe, "float64", theirs, replace=replace) for replace in (False, True)[: 1 + refed]]
-        return tuple(_paired(ran.taps, layers, target, tolerance, [walk().steps for walk in walks]))
+        ended = [walk() for walk in walks]
+        calls = _paired(ran.taps, layers, target, tolerance, [walked.steps for walked in ended])
+        return LayerDiffs(tuple(calls), (ran.arrays, ended[0].arrays))
 
 
 def expected(ran: Outputs, source: Side, target: Side, layers: dict[str, Layer]) -> dict[str, list[exchange.Message]]:

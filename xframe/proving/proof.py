@@ -13,6 +13,8 @@ from xframe.comparison import Comparison, Tolerance, compare_all, same_bits
 from xframe.errors import ModelError
 from xframe.files import framework_loads, reader
 from xframe.planning import PortPlan, computed
+from xframe.proving.causes import diagnose_outputs
+from xframe.proving.determinism import nondeterminism
 from xframe.proving.divergence import Divergence, first_divergence
 from xframe.proving.onnx_parity import export_parity
 from xframe.proving.outputs import BothPrecisions, in_one_form
@@ -165,7 +167,22 @@ def _parity(pool: Pool, runs: Runs) -> Parity:
 
 
 def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, outputs: Comparison) -> Divergence:
-    """The first mapped layer that differs; where they all agree, the outputs behind the last one."""
+    """A side that differs from itself, else the first mapped layer that differs, else the outputs behind the last."""
     folded = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
-    found = first_divergence(source.side, target.side, source.probe, tolerance, skip=folded)
-    return found or Divergence(layer="output", source_name="output", target_name="output", comparison=outputs)
+    for runs in (source, target):
+        found = nondeterminism(runs.side, runs.probe, _tapped(runs.side))
+        if found is not None:
+            return found
+    return first_divergence(source.side, target.side, source.probe, tolerance, skip=folded) or Divergence(
+        layer="output",
+        source_name="output",
+        target_name="output",
+        comparison=outputs,
+        causes=diagnose_outputs(source.float64, target.float64, (plan.source, plan.target), tolerance),
+    )
+
+
+def _tapped(side: Side) -> list[str]:
+    """The layers of a side that have a name in the table."""
+    here = side.implementation.name
+    return [name for layer in side.table.layers if (name := layer.layer_name(here))]

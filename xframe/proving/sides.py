@@ -113,14 +113,21 @@ class Side:
         return lambda: {name: Extent.from_message(message) for name, message in reply.result()}
 
     def run(
-        self, probe: Array, dtype: str, taps: Sequence[str] = (), *, reads: bool = False, instead: Calls | None = None
+        self,
+        probe: Array,
+        dtype: str,
+        taps: Sequence[str] = (),
+        *,
+        reads: Sequence[str] = (),
+        instead: Calls | None = None,
     ) -> Callable[[], Outputs]:
         """A forward pass over a channels-first probe in ``dtype``.
 
-        ``reads`` also keeps what the tapped layers read. ``instead`` gives, by layer, what its calls are to give.
+        Of the tapped layers ``reads``, what they read is kept too. ``instead`` says, by layer, what its calls are to
+        give.
         """
         given = [(name, list(calls)) for name, calls in (instead or {}).items()]
-        asked = {"dtype": dtype, "taps": list(taps), "reads": reads, "instead": given}
+        asked = {"dtype": dtype, "taps": list(taps), "reads": list(reads), "instead": given}
         reply = self._ask("run", inputs=self._place(probe), **asked)
         return lambda: self._outputs(reply.result())
 

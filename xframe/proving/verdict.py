@@ -132,9 +132,7 @@ class PortResult:
             "tensors": {**plan.counts(), "nonfinite": list(self.nonfinite), "unproven": _listed(proof)},
             "float64": None if proof is None else proof.float64.to_json(),
             "float32": float32,
-            "first_divergence": None
-            if proof is None or proof.divergence is None
-            else _divergence_json(proof.divergence),
+            "first_divergence": None if proof is None or proof.divergence is None else proof.divergence.to_json(),
             "onnx": None
             if proof is None or not proof.parities
             else {p.implementation: p.to_json() for p in proof.parities},
@@ -151,14 +149,3 @@ class PortResult:
 
 def _listed(proof: Proof | None) -> list[str] | None:
     return None if proof is None or proof.unproven is None else list(proof.unproven)
-
-
-def _divergence_json(divergence: Divergence) -> dict[str, Any]:
-    return {
-        "layer": divergence.layer,
-        "source_name": divergence.source_name,
-        "target_name": divergence.target_name,
-        "max_rel": finite_or_none(divergence.comparison.max_rel),
-        "reason": divergence.comparison.reason,
-        "causes": [],
-    }

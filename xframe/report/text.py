@@ -15,6 +15,7 @@ from xframe.report.units import counted, figure, size
 
 if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert` starts no worker
     from xframe.planning import PortPlan
+    from xframe.proving.causes import Cause
     from xframe.proving.divergence import Divergence
     from xframe.proving.verdict import Parity, PortResult, Proof
     from xframe.workflows.check import CheckResult
@@ -101,6 +102,17 @@ def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
     if proof.divergence is not None:
         grid.add_row("[red]parts at[/]", _divergence(proof.divergence))
+        add_causes(grid, proof.divergence.causes)
+
+
+def add_causes(grid: Grid, causes: Sequence[Cause]) -> None:
+    """Each cause, whether it was confirmed, and what to change."""
+    for cause in causes:
+        mark = "[bold]cause[/]" if cause.confirmed else "perhaps"
+        how = "" if cause.confirmed else " (not confirmed)"
+        grid.add_row(mark, escape(f"{cause.cause}{how}: {cause.detail}"))
+        if cause.change:
+            grid.add_row("try", escape(cause.change))
 
 
 def _few(names: Sequence[str]) -> str:
