@@ -70,6 +70,12 @@ def mapped_layers(source: Side, target: Side, skip: Collection[str] = ()) -> dic
     return {name: layer for name, layer in found if name and layer.layer_name(there) and name not in skip}
 
 
+def tapped(side: Side) -> list[str]:
+    """The layers of a side that have a name in the table."""
+    here = side.implementation.name
+    return [name for layer in side.table.layers if (name := layer.layer_name(here))]
+
+
 def diff_layers(
     source: Side, target: Side, probe: Array, tolerance: Tolerance, *, skip: Collection[str] = (), refed: bool = True
 ) -> LayerDiffs:

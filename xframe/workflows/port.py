@@ -30,7 +30,7 @@ from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.proving.certificate import write_certificate
 from xframe.proving.probe import random_input, read_input
-from xframe.proving.proof import Check, Runs, load_exact, load_source, load_target, prove
+from xframe.proving.proof import Check, Runs, load_planned, load_source, load_target, prove
 from xframe.proving.sensitivity import Sensitivity
 from xframe.proving.sides import Side
 from xframe.proving.verdict import PortResult, Proof
@@ -218,7 +218,7 @@ class _Port:
         if not plan.folds:
             return None
         side = Side(self.pool, self.table, self.ends[1], "exact", "float64")
-        load_exact(side, self._plan(checkpoint, side.specs, "float64"), checkpoint, self.pool)
+        load_planned(side, self._plan(checkpoint, side.specs, "float64"), checkpoint, self.pool)()
         return side
 
     def _result(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -19,11 +19,21 @@ from xframe.tensors import Array
 
 
 def diagnose(
-    source: Side, target: Side, probe: Array, diff: LayerDiff, tolerance: Tolerance, *, skip: Collection[str] = ()
+    source: Side,
+    target: Side,
+    probe: Array,
+    diff: LayerDiff,
+    tolerance: Tolerance,
+    *,
+    skip: Collection[str] = (),
+    planned: Callable[[str], Array] | None = None,
 ) -> tuple[Cause, ...]:
-    """The causes of one layer's difference. Both sides run once more; the layer alone runs for every trial."""
+    """The causes of one layer's difference. Both sides run once more; the layer alone runs for every trial.
+
+    ``planned`` gives, by name, what a tensor of the target should hold, where its file may hold something else.
+    """
     with source.scratch():
-        evidence = gather(source, target, probe, diff, tolerance, skip=skip)
+        evidence = gather(source, target, probe, diff, tolerance, skip=skip, planned=planned)
         return _sorted(_of_layer(evidence))
 
 

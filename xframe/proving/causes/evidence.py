@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ class Evidence:
     """One call of a layer on both sides, channels first, in float64; the target was fed what the source was.
 
     ``before`` are the outputs of the mapped layers that ran before it, the nearest first; both sides have them. ``kin``
-    is what the target's other layers of its kind read.
+    is what the target's other layers of its kind read. ``planned`` gives what a tensor of the target should hold, where
+    it may hold something else.
     """
 
     source: Side
@@ -36,6 +37,7 @@ class Evidence:
     kin: Mapping[str, Array]
     attributes: tuple[Mapping[str, Any], Mapping[str, Any]]
     tolerance: Tolerance
+    planned: Callable[[str], Array] | None
     is_last: bool
     alignment: Alignment | None = field(init=False)
 
@@ -59,7 +61,14 @@ class Evidence:
 
 
 def gather(
-    source: Side, target: Side, probe: Array, diff: LayerDiff, tolerance: Tolerance, *, skip: Collection[str]
+    source: Side,
+    target: Side,
+    probe: Array,
+    diff: LayerDiff,
+    tolerance: Tolerance,
+    *,
+    skip: Collection[str],
+    planned: Callable[[str], Array] | None,
 ) -> Evidence:
     """Run both sides once more, the target re-fed. Call it within ``source.scratch()``: the arrays are in its files."""
     layers = mapped_layers(source, target, skip)
@@ -82,6 +91,7 @@ def gather(
         kin={tap.layer: _first(target, tap.read) for tap in again.taps if tap.layer != diff.target_name},
         attributes=(asked[0].get(diff.source_name, {}), asked[1].get(diff.target_name, {})),
         tolerance=tolerance,
+        planned=planned,
         is_last=index == len(ran.taps) - 1,
     )
 

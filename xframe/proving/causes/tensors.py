@@ -13,6 +13,7 @@ from xframe.mapping import Entry
 from xframe.proving.causes.alignment import Map, align, possible_maps
 from xframe.proving.causes.cause import Cause
 from xframe.proving.causes.evidence import Evidence
+from xframe.proving.tensor_diff import how
 from xframe.tensors import Array
 
 _MOST_OTHERS = 64  # layers whose tensors are tried in place of this one's
@@ -31,7 +32,7 @@ class Trial:
 def tensor_causes(evidence: Evidence) -> Iterator[Cause]:
     """The first trial of each sort that makes the target's layer agree."""
     own = OwnTensors(evidence)
-    for sort in (permuted_axes, flatten_orders, swapped_within, permuted_blocks, of_another_layer):
+    for sort in (permuted_axes, flatten_orders, swapped_within, permuted_blocks, of_another_layer, other_values):
         trial = next((trial for trial in sort(evidence, own) if own.agree_with(trial.tensors)), None)
         if trial is not None:
             yield Cause(cause=trial.cause, detail=trial.detail, confirmed=True, change=trial.change)
@@ -48,7 +49,7 @@ def exchanged_layers(evidence: Evidence) -> Iterator[Cause]:
             here, there = evidence.ends
             yield Cause(
                 cause="swapped layers",
-                detail=f"{here}'s {evidence.names[0]} is mapped to {there}'s {evidence.names[1]}, but it is {there}'s {name} "
+                detail=f"{here}'s {evidence.names[0]} is mapped to {there}'s {evidence.names[1]}, but it is {name} "
                 f"that reads the same, and with the tensors of {evidence.names[1]} it gives the same.",
                 confirmed=True,
                 change=f"map {evidence.names[0]} to {name} in the column {there}",
@@ -207,6 +208,22 @@ def of_another_layer(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
                 change=f"look at the names of {evidence.names[1]} and {name} in the mapping",
                 tensors={own.name(role): held[role] for role in roles},
             )
+
+
+def other_values(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+    """Tensors of the target's own file that are not what the source's gives."""
+    if evidence.planned is None:
+        return
+    planned = {role: evidence.planned(own.full_name(role)) for role in own.values}
+    wrong = {role: values for role, values in planned.items() if not np.array_equal(values, own.values[role])}
+    for roles in [*([role] for role in wrong), list(wrong)]:
+        said = "; ".join(f"{own.full_name(role)}: {how(wrong[role], own.values[role])}" for role in roles)
+        yield Trial(
+            cause="other values",
+            detail=f"{evidence.ends[1]}'s file does not hold what the source's gives. {said}.",
+            change=f"port {', '.join(own.full_name(role) for role in roles)} again",
+            tensors={own.name(role): wrong[role] for role in roles},
+        )
 
 
 def _others(evidence: Evidence, own: OwnTensors) -> Iterator[tuple[str, dict[str, Entry]]]:
