@@ -45,6 +45,15 @@ class Changes:
     tensors: State = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """Gradients by tensor of the state dict and by input; ``notes`` say what the adapter had to put right."""
+
+    tensors: dict[str, Array]
+    at_input: Array
+    notes: tuple[str, ...] = ()
+
+
 class Framework(Protocol):
     """What a worker can do with a model. ``Any`` is the framework's own model."""
 
@@ -81,8 +90,8 @@ class Framework(Protocol):
         """What one layer gives in evaluation mode when it reads ``reads``, changed for this call alone."""
         ...
 
-    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
-        """Of all outputs times their cotangents, summed, in evaluation mode: by tensor of the state dict, and by input.
+    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
+        """Of all outputs times their cotangents, summed, in evaluation mode.
 
         Tensors that the framework gives no gradient for, such as running statistics, are left out; one that does not
         reach an output has zeros.

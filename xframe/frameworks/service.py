@@ -130,10 +130,10 @@ class Service:
         def given(index: int, shape: Shape) -> Array:
             return exchange.get(cotangents[index]).reshape(shape)
 
-        found, at_input = self._adapter.gradients(self._models[handle], exchange.get(inputs), dtype, given)
-        arrays = ((name, array, array.dtype.name) for name, array in {**found, "": at_input}.items())
+        found = self._adapter.gradients(self._models[handle], exchange.get(inputs), dtype, given)
+        arrays = ((name, array, array.dtype.name) for name, array in {**found.tensors, "": found.at_input}.items())
         placed = exchange.put(self._folder, self._name, arrays)
-        return {"tensors": placed[:-1], "input": placed[-1][1]}
+        return {"tensors": placed[:-1], "input": placed[-1][1], "notes": list(found.notes)}
 
     def trainable(self, handle: str) -> list[str]:
         """The tensors that an optimizer would move."""
@@ -146,9 +146,9 @@ class Service:
         """
         random = np.random.default_rng(seed)
         model, array = self._models[handle], exchange.get(inputs)
-        gradients, _ = self._adapter.gradients(model, array, "float32", partial(_unit, random))
+        found = self._adapter.gradients(model, array, "float32", partial(_unit, random))
         state = self._adapter.state(model)
-        return {name: (_largest(found), _largest(state[name][0])) for name, found in gradients.items()}
+        return {name: (_largest(part), _largest(state[name][0])) for name, part in found.tensors.items()}
 
     def layers(self, handle: str) -> dict[str, str]:
         """Name and class of every layer that can be tapped."""

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Changes, Cotangent, State, Visit, resolve
+from xframe.frameworks import Backward, Changes, Cotangent, State, Visit, resolve
 from xframe.frameworks.attributes import Attributes
 from xframe.tensors import STORAGE, Array
 
@@ -61,7 +61,7 @@ class TensorFlow:
     def run(self, model: Any, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:  # noqa: ARG002
         return [output.numpy() for output in tf.nest.flatten(self._in(model, dtype)(tf.constant(inputs.astype(dtype))))]
 
-    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
         model = self._in(model, dtype)
         return tape_gradients(model, _variables(model), inputs.astype(dtype), cotangent)
 
@@ -95,9 +95,7 @@ class TensorFlow:
         return twin
 
 
-def tape_gradients(
-    call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
-) -> tuple[dict[str, Array], Array]:
+def tape_gradients(call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent) -> Backward:
     """``Framework.gradients`` of anything that TensorFlow's tape sees through; statistics have theirs too."""
     wanted = {name: variable for name, variable in variables.items() if variable.dtype.is_floating}
     x = tf.constant(inputs)
@@ -108,7 +106,7 @@ def tape_gradients(
     ends = [x, *wanted.values()]
     found = tape.gradient(outputs, ends, seeds, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     arrays = [tf.convert_to_tensor(part).numpy() for part in found]
-    return dict(zip(wanted, arrays[1:], strict=True)), arrays[0]
+    return Backward(dict(zip(wanted, arrays[1:], strict=True)), arrays[0])
 
 
 def save_bundle(path: Path, tensors: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ class Gradients:
 
     diffs: tuple[GradientDiff, ...]
     problems: tuple[Problem, ...]
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return not self.problems and all(diff.comparison for diff in self.diffs)
@@ -55,6 +56,7 @@ class Gradients:
             "compared": len(self.diffs),
             "worst": self.worst.to_json(),
             "failed": [diff.to_json() for diff in self.failed],
+            "notes": list(self.notes),
             "problems": [problem.to_json() for problem in self.problems],
         }
 
@@ -68,10 +70,16 @@ def diff_gradients(
     """
     source, target = sides
     asked = source.gradients(probe, cotangents), target.gradients(probe, cotangents)
-    (here, at_source), (there, at_target) = asked[0](), asked[1]()
-    diffs = [*_tensors(plan, here, there, tolerance)]
-    at_input = GradientDiff(source_name=INPUT, target_name=INPUT, comparison=compare(at_source, at_target, tolerance))
-    return Gradients(diffs=(*diffs, at_input), problems=tuple(_problems(plan, source, target)))
+    here, there = asked[0](), asked[1]()
+    diffs = [*_tensors(plan, here.tensors, there.tensors, tolerance)]
+    at_input = GradientDiff(
+        source_name=INPUT, target_name=INPUT, comparison=compare(here.at_input, there.at_input, tolerance)
+    )
+    return Gradients(
+        diffs=(*diffs, at_input),
+        problems=tuple(_problems(plan, source, target)),
+        notes=tuple(dict.fromkeys((*here.notes, *there.notes))),
+    )
 
 
 def random_cotangents(outputs: Sequence[Array], seed: int) -> list[Array]:

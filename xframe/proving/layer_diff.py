@@ -7,17 +7,15 @@ counterpart read: what differs then is the layer's own doing, or that of what li
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from xframe import exchange
-from xframe.comparison import Comparison, Distance, Tolerance
+from xframe.comparison import Comparison, Tolerance
 from xframe.mapping import Layer
 from xframe.proving.sides import Outputs, Side, Step, Tap
 from xframe.tensors import Array, Extent
-
-_NEVER = Distance(float("inf"), float("inf"), "the target calls it less often")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +41,14 @@ class LayerDiff:
 
 @dataclass(frozen=True, slots=True)
 class LayerDiffs:
-    """Every call of a mapped layer in the source's order, and both sides' outputs in float64, free-running."""
+    """Every call of a mapped layer in the source's order, and both sides' outputs in float64, free-running.
+
+    ``alone`` names calls that only the source makes, or only the target: what is computed there may lead nowhere.
+    """
 
     calls: tuple[LayerDiff, ...]
     outputs: tuple[tuple[Array, ...], tuple[Array, ...]]
+    alone: tuple[str, ...] = ()
 
     @property
     def first(self) -> LayerDiff | None:
@@ -90,13 +92,25 @@ def diff_layers(
         theirs = expected(ran, source, target, layers)
         walks = [target.walk(probe, "float64", theirs, replace=replace) for replace in (False, True)[: 1 + refed]]
         ended = [walk() for walk in walks]
-        calls = _paired(ran.taps, layers, target, tolerance, [walked.steps for walked in ended])
-        return LayerDiffs(tuple(calls), (ran.arrays, ended[0].arrays))
+        calls = tuple(_paired(ran.taps, layers, target, tolerance, [walked.steps for walked in ended]))
+        return LayerDiffs(calls, (ran.arrays, ended[0].arrays), _alone(ran.taps, ended[0].steps, calls, source))
+
+
+def _alone(made: Sequence[Tap], walked: Sequence[Step], calls: Sequence[LayerDiff], source: Side) -> tuple[str, ...]:
+    """Layers with calls that have no counterpart, in words."""
+    here = source.implementation.name
+    paired = {(diff.source_name, diff.turn) for diff in calls}, {(diff.target_name, diff.turn) for diff in calls}
+    more = Counter(tap.layer for tap in made) - Counter(name for name, _ in paired[0])
+    less = {step.layer for step in walked if (step.layer, step.turn) not in paired[1]}
+    said = {"more": list(more), "less": sorted(less)}
+    return tuple(f"called {how} often in {here}: {', '.join(names)}" for how, names in said.items() if names)
 
 
 def expected(ran: Outputs, source: Side, target: Side, layers: dict[str, Layer]) -> dict[str, list[exchange.Message]]:
     """By the target's name, what each call of the source's layer gave, laid out as on the target's side."""
-    calls: dict[str, list[exchange.Message]] = defaultdict(list)
+    calls: dict[str, list[exchange.Message]] = {
+        layer.layer_name(target.implementation.name): [] for layer in layers.values()
+    }
     for tap in ran.taps:
         there = layers[tap.layer].layer_name(target.implementation.name)
         calls[there].append(relaid(tap.gave[0], source, target))
@@ -122,7 +136,9 @@ def _paired(
         layer, turn = layers[tap.layer], turns[tap.layer]
         turns[tap.layer] += 1
         there = layer.layer_name(target.implementation.name)
-        free, *own = [steps.get((there, turn), _NEVER).judged(tolerance) for steps in found]
+        if (there, turn) not in found[0]:
+            continue  # the target does not make this call
+        free, *own = [steps[there, turn].judged(tolerance) for steps in found]
         yield LayerDiff(
             layer=layer,
             source_name=tap.layer,

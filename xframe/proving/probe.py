@@ -14,12 +14,18 @@ from xframe.errors import LayoutError, UsageError
 from xframe.mapping import Entry, Table
 from xframe.tensors import FLOATS, STORAGE, Array, TensorSpec
 
-BATCH = 2
+SCALES = (1.0, 8.0)  # of the images: the second one drives activations to where a relu6 is no relu any more
 
 
 def random_input(table: Table, seed: int) -> Array:
-    """Standard normal values of shape (2, C, H, W) in float32, so that both precisions see the same numbers."""
-    return np.random.default_rng(seed).standard_normal((BATCH, *table.input), np.float32)
+    """Normal values of shape (2, C, H, W) in float32, so that both precisions see the same numbers.
+
+    The images have standard deviations of 1 and 8.
+    """
+    drawn = np.random.default_rng(seed).standard_normal((len(SCALES), *table.input), np.float32)
+    scales = np.array(SCALES, np.float32).reshape(-1, *(1 for _ in table.input))
+    scaled: Array = drawn * scales
+    return scaled
 
 
 def read_input(path: Path, table: Table) -> Array:

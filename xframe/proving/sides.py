@@ -58,6 +58,15 @@ class Walked:
 
 
 @dataclass(frozen=True, slots=True)
+class Flown:
+    """Gradients by tensor, as its framework lays it out, and by input, channels first; what the adapter put right."""
+
+    tensors: dict[str, Array]
+    at_input: Array
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerCall:
     """One call of a layer: its name, and the shapes it read and gave, C × H × W."""
 
@@ -158,20 +167,17 @@ class Side:
         gave = self._ask("replay", layer=layer, reads=messages, dtype="float64", **asked).result()
         return tuple(exchange.get(message) for _, message in gave)
 
-    def gradients(self, probe: Array, cotangents: Sequence[Array]) -> Callable[[], tuple[dict[str, Array], Array]]:
-        """Gradients in float64 of the outputs times ``cotangents``: by tensor, and by input, channels first.
-
-        Cotangents are channels first, as outputs are.
-        """
+    def gradients(self, probe: Array, cotangents: Sequence[Array]) -> Callable[[], Flown]:
+        """Gradients in float64 of the outputs times ``cotangents``, which are channels first as outputs are."""
         native = [self.native(array) for array in cotangents]
         placed = self._pool.put("cotangents", [("", array, array.dtype.name) for array in native])
         asked = {"dtype": "float64", "cotangents": [message for _, message in placed]}
         reply = self._ask("gradients", inputs=self._place(probe), **asked)
 
-        def found() -> tuple[dict[str, Array], Array]:
+        def found() -> Flown:
             result = reply.result()
             by_name = {name: exchange.get(message) for name, message in result["tensors"]}
-            return by_name, self.channels_first(exchange.get(result["input"]))
+            return Flown(by_name, self.channels_first(exchange.get(result["input"])), tuple(result["notes"]))
 
         return found
 

@@ -87,5 +87,7 @@ def _add_gradients(grid: Grid, found: Gradients) -> None:
         grid.add_row("", f"[red]{escape(names)}[/]: {_relative(diff.comparison)}")
     if len(found.failed) > _SHOWN:
         grid.add_row("", f"and {len(found.failed) - _SHOWN} more")
+    for note in found.notes:
+        grid.add_row("", escape(note))
     for problem in found.problems:
         grid.add_row(f"[red]{problem.kind}[/]", escape(str(problem)))

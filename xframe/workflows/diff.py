@@ -129,7 +129,7 @@ class _Diff:
             causes=causes,
             gradients=gradients,
             weights=str(held.path),
-            notes=(*plan.differences, *notes),
+            notes=(*plan.differences, *notes, *layers.alone),
             seconds=self.watch.finish(),
             versions=versions,
         )

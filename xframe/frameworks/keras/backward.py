@@ -8,12 +8,12 @@ from typing import Any
 
 import keras
 
-from xframe.frameworks import Cotangent
+from xframe.frameworks import Backward, Cotangent
 from xframe.frameworks.keras.model import in_dtype
 from xframe.tensors import Array
 
 
-def gradients(model: keras.Model, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+def gradients(model: keras.Model, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
     """``Framework.gradients``."""
     model = in_dtype(model, dtype)
     call, variables = partial(_evaluated, model), {variable.path: variable for variable in model.weights}
@@ -36,9 +36,7 @@ def _evaluated(model: keras.Model, inputs: Any) -> Any:
     return model(inputs, training=False)
 
 
-def _torch_gradients(
-    call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
-) -> tuple[dict[str, Array], Array]:
+def _torch_gradients(call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent) -> Backward:
     import torch  # noqa: PLC0415 - another backend need not have it
 
     held = {name: variable.value for name, variable in variables.items() if variable.value.is_floating_point()}
@@ -53,4 +51,4 @@ def _torch_gradients(
     finally:
         for name, value in held.items():
             value.requires_grad_(requires_grad=asked[name])
-    return {name: part.numpy() for name, part in zip(held, found[1:], strict=True)}, found[0].numpy()
+    return Backward({name: part.numpy() for name, part in zip(held, found[1:], strict=True)}, found[0].numpy())

@@ -8,20 +8,19 @@ from contextlib import contextmanager
 import numpy as np
 import paddle
 
-from xframe.frameworks import Cotangent
+from xframe.frameworks import Backward, Cotangent
 from xframe.frameworks.paddle.model import cast, listed
+from xframe.frameworks.paddle.pools import exact_pools
 from xframe.tensors import Array
 
 
-def gradients(
-    model: paddle.nn.Layer, inputs: Array, dtype: str, cotangent: Cotangent
-) -> tuple[dict[str, Array], Array]:
+def gradients(model: paddle.nn.Layer, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
     """``Framework.gradients``."""
     cast(model, dtype).eval()
     wanted = _parameters(model)
     frozen = {name: tensor for name, tensor in wanted.items() if tensor.stop_gradient}
     x = paddle.to_tensor(inputs.astype(dtype), stop_gradient=False)
-    with _thawed(frozen):
+    with _thawed(frozen), exact_pools() as errors:
         outputs = listed(model(x))
         seeds = [paddle.to_tensor(cotangent(n, tuple(y.shape)).astype(dtype)) for n, y in enumerate(outputs)]
         at_input, *found = paddle.grad(outputs, [x, *wanted.values()], seeds, allow_unused=True)
@@ -30,7 +29,14 @@ def gradients(
         for (name, tensor), part in zip(wanted.items(), found, strict=True)
         if part is not None or name not in frozen  # running statistics are parameters here, and never have one
     }
-    return by_name, np.zeros_like(inputs, dtype) if at_input is None else at_input.numpy()
+    flown = np.zeros_like(inputs, dtype) if at_input is None else at_input.numpy()
+    return Backward(by_name, flown, (_note(max(errors)),) if errors and max(errors) else ())
+
+
+def _note(error: float) -> str:
+    return (
+        f"paddle's average pools give gradients in float32 precision, {error:.1e} off; put right by that known factor"
+    )
 
 
 def trainable(model: paddle.nn.Layer) -> list[str]:

@@ -7,14 +7,12 @@ from contextlib import contextmanager
 
 import torch
 
-from xframe.frameworks import Cotangent
+from xframe.frameworks import Backward, Cotangent
 from xframe.frameworks.torch.model import listed
 from xframe.tensors import Array
 
 
-def gradients(
-    model: torch.nn.Module, inputs: Array, dtype: str, cotangent: Cotangent
-) -> tuple[dict[str, Array], Array]:
+def gradients(model: torch.nn.Module, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
     """``Framework.gradients``."""
     model.to(getattr(torch, dtype)).eval()
     wanted = _parameters(model)
@@ -23,7 +21,7 @@ def gradients(
         outputs = listed(model(x))
         seeds = [torch.from_numpy(cotangent(n, tuple(y.shape)).astype(dtype)) for n, y in enumerate(outputs)]
         found = torch.autograd.grad(outputs, [x, *wanted.values()], seeds, allow_unused=True, materialize_grads=True)
-    return {name: part.numpy() for name, part in zip(wanted, found[1:], strict=True)}, found[0].numpy()
+    return Backward({name: part.numpy() for name, part in zip(wanted, found[1:], strict=True)}, found[0].numpy())
 
 
 def trainable(model: torch.nn.Module) -> list[str]:
