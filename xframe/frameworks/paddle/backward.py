@@ -30,7 +30,8 @@ def gradients(model: paddle.nn.Layer, inputs: Array, dtype: str, cotangent: Cota
         if part is not None or name not in frozen  # running statistics are parameters here, and never have one
     }
     flown = np.zeros_like(inputs, dtype) if at_input is None else at_input.numpy()
-    return Backward(by_name, flown, (_note(max(errors)),) if errors and max(errors) else ())
+    worst = max(errors, default=0.0)
+    return Backward(by_name, flown, (_note(worst),) if worst else ())
 
 
 def _note(error: float) -> str:
