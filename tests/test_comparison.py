@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xframe.comparison import Tolerance, compare, compare_all, same_bits
+from xframe.comparison import Tolerance, alike, compare, compare_all, same_bits
 
 EXACT = Tolerance()
 ANY = Tolerance(rtol=float("inf"))
@@ -93,3 +93,17 @@ def test_unsigned_and_half_precision_values_are_compared_as_numbers():
 )
 def test_same_bits(one, other, same):
     assert same_bits(one, other) is same
+
+
+@pytest.mark.parametrize("pixel", [(2, 3, 1, 1), (2, 1, 1, 3)])
+def test_a_map_of_one_pixel_is_a_vector(pixel):
+    """A convolution as large as its input gives N×C×1×1, in either layout, where a dense layer gives N×C."""
+    maps, vector = np.arange(6.0).reshape(pixel), np.arange(6.0).reshape(2, 3)
+    for one, other in (alike(maps, vector), alike(vector, maps)):
+        assert compare(one, other, Tolerance())
+    assert not compare(*alike(maps + 1, vector), Tolerance())
+
+
+def test_larger_maps_are_no_vector():
+    maps, vector = np.zeros((2, 3, 2, 1)), np.zeros((2, 6))
+    assert "shapes differ" in compare(*alike(maps, vector), Tolerance()).reason
