@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,21 @@ class Backward:
     tensors: dict[str, Array]
     at_input: Array
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Switches as they stand, and those among them that are not as strict as they could be on this machine."""
+
+    switches: dict[str, str]
+    reduced: tuple[str, ...] = ()
+
+
+def environment_switches() -> dict[str, str]:
+    """Variables that reduce precision in whatever framework reads them, where they are set."""
+    return {
+        name: os.environ[name] for name in ("NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE") if name in os.environ
+    }
 
 
 class Framework(Protocol):
@@ -108,6 +124,10 @@ class Framework(Protocol):
 
     def attributes(self, model: Any) -> dict[str, Attributes]:
         """By layer of a known class, what it does besides holding tensors, in xframe's spelling."""
+        ...
+
+    def precision(self) -> Precision:
+        """The switches of this process that let float32 be computed in less."""
         ...
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:

@@ -168,6 +168,11 @@ class Service:
         self._adapter.run(self._models[handle], exchange.get(inputs), "float32", taps, visit)
         return calls
 
+    def precision(self) -> dict[str, Any]:
+        """Switches that let float32 be computed in less, as they stand now, and those that do."""
+        found = self._adapter.precision()
+        return {"switches": found.switches, "reduced": [*found.reduced, *_reducing(found.switches)]}
+
     def export_onnx(self, handle: str, path: str, inputs: exchange.Message) -> None:
         self._adapter.export_onnx(self._models[handle], Path(path), exchange.get(inputs))
 
@@ -182,6 +187,12 @@ def _unit(random: np.random.Generator, _index: int, shape: Shape) -> Array:
     lengths = np.linalg.norm(drawn.reshape(shape[0], -1), axis=1).reshape(-1, *(1 for _ in shape[1:]))
     drawn /= lengths
     return drawn
+
+
+def _reducing(switches: Mapping[str, str]) -> list[str]:
+    """Variables of the environment that ask for less."""
+    asked = {"NVIDIA_TF32_OVERRIDE": ("1",), "ONEDNN_DEFAULT_FPMATH_MODE": ("BF16", "F16", "TF32", "ANY")}
+    return [name for name, values in asked.items() if switches.get(name, "").upper() in values]
 
 
 def _largest(array: Array) -> float:

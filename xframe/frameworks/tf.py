@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Backward, Changes, Cotangent, State, Visit, resolve
+from xframe.frameworks import Backward, Changes, Cotangent, Precision, State, Visit, environment_switches, resolve
 from xframe.frameworks.attributes import Attributes
 from xframe.tensors import STORAGE, Array
 
@@ -76,6 +76,11 @@ class TensorFlow:
 
     def attributes(self, model: Any) -> dict[str, Attributes]:  # noqa: ARG002
         return {}
+
+    def precision(self) -> Precision:
+        """TF32 is TensorFlow's default; it is for GPUs alone, so it reduces nothing here."""
+        enabled = tf.config.experimental.tensor_float_32_execution_enabled()
+        return Precision({"tensor_float_32_execution": str(enabled), **environment_switches()})
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
         import tf2onnx  # noqa: PLC0415 - only exports need it

@@ -181,6 +181,10 @@ class Side:
 
         return found
 
+    def precision(self) -> dict[str, Any]:
+        """``switches`` of the side's process that let float32 be computed in less, and those that do, ``reduced``."""
+        return dict(self._worker.call("precision"))
+
     def trainable(self) -> list[str]:
         """The tensors of the state dict that an optimizer would move."""
         return list(self._ask("trainable").result())

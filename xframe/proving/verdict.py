@@ -75,7 +75,8 @@ class Proof:
 class PortResult:
     """A port that was carried out. ``out`` is None when it was different and nothing was written.
 
-    ``strict_proof`` lets no tensor pass that the outputs cannot see.
+    ``strict_proof`` lets no tensor pass that the outputs cannot see. ``precision`` has, by side, the switches that let
+    float32 be computed in less, and which of them do.
     """
 
     plan: PortPlan
@@ -91,6 +92,7 @@ class PortResult:
     nbytes: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    precision: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
@@ -144,6 +146,7 @@ class PortResult:
             "certificate": None if self.certificate is None else str(self.certificate),
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
             "versions": {side: dict(found) for side, found in self.versions.items()},
+            "precision": {side: dict(found) for side, found in self.precision.items()},
         }
 
 
