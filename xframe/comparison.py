@@ -36,6 +36,9 @@ class Comparison:
     def __bool__(self) -> bool:
         return self.passed
 
+    def __str__(self) -> str:
+        return self.reason or f"max |a−b| {self.max_abs:.1e}, relative {self.max_rel:.1e}"
+
     def to_json(self) -> dict[str, float | None]:
         """The two figures; None stands for infinite, which JSON does not have."""
         return {"max_abs": finite_or_none(self.max_abs), "max_rel": finite_or_none(self.max_rel)}

@@ -13,12 +13,12 @@ from xframe.proving.divergence import Divergence
 from xframe.proving.gradient_diff import Gradients
 from xframe.proving.layer_diff import LayerDiff, LayerDiffs
 from xframe.proving.tensor_diff import TensorDiff
-from xframe.proving.verdict import DIFFERENT, EQUIVALENT
+from xframe.proving.verdict import DIFFERENT, EQUIVALENT, heading
 
 WORST = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DiffResult:
     """Two implementations held against each other in float64.
 
@@ -42,6 +42,21 @@ class DiffResult:
         """Outputs, every mapped layer, and whatever else was asked for agree."""
         agree = bool(self.outputs) and all(self.layers.calls) and not self.tensors
         return agree and self.first_divergence is None and (self.gradients is None or bool(self.gradients))
+
+    def __repr__(self) -> str:
+        return f"<DiffResult {heading(self.plan)}: {self.verdict}>"
+
+    def __str__(self) -> str:
+        """What `xframe diff` says, in a few lines."""
+        count = sum(not call for call in self.layers.calls)
+        said = [
+            f"{heading(self.plan)}: {self.verdict}",
+            f"outputs: {self.outputs}",
+            f"layers: {count} of {len(self.layers.calls)} calls differ",
+            *([f"first divergence: {self.first_divergence}"] if self.first_divergence is not None else []),
+            *([str(self.gradients)] if self.gradients is not None else []),
+        ]
+        return "\n".join([*said, *(f"tensor {found.name}: {found.how}" for found in self.tensors or ()), *self.notes])
 
     @property
     def verdict(self) -> str:

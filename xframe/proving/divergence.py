@@ -23,6 +23,10 @@ class Divergence:
     comparison: Comparison
     causes: tuple[Cause, ...] = ()
 
+    def __str__(self) -> str:
+        lines = [f"{self.layer} ({self.source_name} / {self.target_name}): {self.comparison}"]
+        return "\n".join([*lines, *(f"  {cause}" for cause in self.causes)])
+
     def to_json(self) -> dict[str, Any]:
         """``first_divergence`` in ``--json``."""
         return {

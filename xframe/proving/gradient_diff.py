@@ -41,6 +41,11 @@ class Gradients:
     def __bool__(self) -> bool:
         return not self.problems and all(diff.comparison for diff in self.diffs)
 
+    def __str__(self) -> str:
+        worst = f"{self.worst.source_name} / {self.worst.target_name}: {self.worst.comparison}"
+        lines = [f"gradients {'agree' if self else 'differ'}: {len(self.diffs)} compared, the worst is {worst}"]
+        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
+
     @property
     def worst(self) -> GradientDiff:
         """The one that is furthest apart, relatively."""

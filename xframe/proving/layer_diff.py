@@ -35,6 +35,10 @@ class LayerDiff:
         again = f" (call {self.turn + 1})" if self.turn else ""
         return f"{self.layer.kind.name} {self.source_name}{again}"
 
+    def __str__(self) -> str:
+        own = "" if self.own is None else f"; by itself {self.own}"
+        return f"{self.name} / {self.target_name}: {self.free}{own}"
+
     def __bool__(self) -> bool:
         return bool(self.free) and (self.own is None or bool(self.own))
 

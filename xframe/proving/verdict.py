@@ -71,7 +71,7 @@ class Proof:
         return self.agrees and not self.blind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PortResult:
     """A port that was carried out. ``out`` is None when it was different and nothing was written.
 
@@ -93,6 +93,20 @@ class PortResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     precision: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<PortResult {heading(self.plan)}: {self.verdict}>"
+
+    def __str__(self) -> str:
+        """What `xframe port` says, in a few lines."""
+        said = [f"{heading(self.plan)}: {self.verdict}"]
+        if self.proof is not None:
+            said += [f"float64: {self.proof.float64}", f"float32: {self.proof.float32}"]
+        if self.proof is not None and self.proof.divergence is not None:
+            said.append(f"first divergence: {self.proof.divergence}")
+        if self.proof is not None and self.proof.unproven:
+            said.append(f"unproven: {', '.join(self.proof.unproven)}")
+        return "\n".join([*said, *self.notes, f"wrote {self.out}" if self.out is not None else "wrote nothing"])
 
     @property
     def verdict(self) -> str:
@@ -148,6 +162,11 @@ class PortResult:
             "versions": {side: dict(found) for side, found in self.versions.items()},
             "precision": {side: dict(found) for side, found in self.precision.items()},
         }
+
+
+def heading(plan: PortPlan) -> str:
+    """``resnet18 paddle → torch``."""
+    return f"{plan.table.name} {plan.source} → {plan.target}"
 
 
 def _listed(proof: Proof | None) -> list[str] | None:
