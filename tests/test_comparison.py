@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xframe.comparison import Tolerance, compare, compare_all, same_bits
+from xframe.comparison import Tolerance, alike, compare, compare_all, same_bits
 
 EXACT = Tolerance()
 ANY = Tolerance(rtol=float("inf"))
@@ -93,3 +93,43 @@ def test_unsigned_and_half_precision_values_are_compared_as_numbers():
 )
 def test_same_bits(one, other, same):
     assert same_bits(one, other) is same
+
+
+@pytest.mark.parametrize("pixel", [(2, 3, 1, 1), (2, 1, 1, 3)])
+def test_a_map_of_one_pixel_is_a_vector(pixel):
+    """A convolution as large as its input gives N×C×1×1, in either layout, where a dense layer gives N×C."""
+    maps, vector = np.arange(6.0).reshape(pixel), np.arange(6.0).reshape(2, 3)
+    for one, other in (alike(maps, vector), alike(vector, maps)):
+        assert compare(one, other, Tolerance())
+    assert not compare(*alike(maps + 1, vector), Tolerance())
+
+
+def test_larger_maps_are_no_vector():
+    maps, vector = np.zeros((2, 3, 2, 1)), np.zeros((2, 6))
+    assert "shapes differ" in compare(*alike(maps, vector), Tolerance()).reason
+
+
+@pytest.mark.parametrize("where", [0, 40_000, 99_999])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_and_inf_are_seen_wherever_they_lie(where, value):
+    one, other = np.ones(100_000), np.ones(100_000)
+    other[where] = value
+    assert compare(one, other, Tolerance(atol=np.inf)).reason == "NaN or Inf in the target"
+    assert compare(other, one, Tolerance(atol=np.inf)).reason == "NaN or Inf in the source"
+    assert compare(other, other, Tolerance()).reason == "NaN or Inf in the source and the target"
+
+
+@pytest.mark.parametrize("where", [0, 40_000, 99_999])
+def test_the_largest_difference_is_found_wherever_it_lies(where):
+    one, other = np.full(100_000, -2.0), np.full(100_000, -2.0)
+    other[where] = -2.5
+    found = compare(one, other, Tolerance())
+    assert (found.max_abs, found.max_rel, found.passed) == (0.5, 0.25, False)
+
+
+def test_arrays_of_other_layouts_and_dtypes_are_compared_by_value():
+    one = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
+    assert compare(one, np.asfortranarray(one).astype(np.float64), Tolerance(rtol=0))
+    assert not compare(one.T, one.reshape(5, 4, 3), Tolerance())
+    assert compare(np.array([3, 2], np.uint8), np.array([3.0, 2.0]), Tolerance(rtol=0))
+    assert compare(np.array([2, 3], np.uint8), np.array([3, 2], np.uint8), Tolerance()).max_abs == 1

@@ -19,21 +19,26 @@ if TYPE_CHECKING:
     from xframe.comparison import Comparison, Tolerance, compare
     from xframe.errors import XframeError
     from xframe.mapping import load_table
+    from xframe.proving.diff_result import DiffResult
     from xframe.proving.verdict import PortResult
     from xframe.workers import Pool
     from xframe.workflows.check import check
     from xframe.workflows.convert import ConvertOptions, convert
+    from xframe.workflows.diff import DiffOptions, diff
     from xframe.workflows.port import PortOptions, port
     from xframe.workflows.verify import VerifyResult, verify
 
 __all__ = [
-    "Comparison", "ConvertOptions", "Pool", "PortOptions", "PortResult", "Tolerance", "VerifyResult", "XframeError",
-    "__version__", "check", "compare", "convert", "load_table", "port", "read", "verify",
+    "Comparison", "ConvertOptions", "DiffOptions", "DiffResult", "Pool", "PortOptions", "PortResult", "Tolerance",
+    "VerifyResult", "XframeError", "__version__", "check", "compare", "convert", "diff", "load_table", "port",
+    "read", "verify",
 ]  # fmt: skip
 
 _HOMES = {
     "Comparison": "comparison",
     "ConvertOptions": "workflows.convert",
+    "DiffOptions": "workflows.diff",
+    "DiffResult": "proving.diff_result",
     "Pool": "workers",
     "PortOptions": "workflows.port",
     "PortResult": "proving.verdict",
@@ -43,6 +48,7 @@ _HOMES = {
     "check": "workflows.check",
     "compare": "comparison",
     "convert": "workflows.convert",
+    "diff": "workflows.diff",
     "load_table": "mapping",
     "port": "workflows.port",
     "read": "checkpoints",

@@ -1,13 +1,10 @@
 """Logits against probabilities: the softmax between them, and what it must not hide."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from xframe.comparison import Tolerance, compare_all
 from xframe.mapping import load_table
-from xframe.proving.divergence import first_divergence
 from xframe.proving.outputs import BothPrecisions, in_one_form, softmax
 
 LOGITS = np.array([[1.0, 2.0, 3.0], [-700.0, 0.0, 900.0]])
@@ -51,20 +48,3 @@ def test_sides_that_return_the_same_are_left_alone(ends):
     assert source.float64[0] is LOGITS
     assert target.float64[0] is LOGITS
     assert notes == ()
-
-
-def side(implementation, taps):
-    outputs = SimpleNamespace(taps=tuple(taps.items()))
-    return SimpleNamespace(
-        implementation=TABLE.implementation(implementation), table=TABLE, run=lambda *_: lambda: outputs
-    )
-
-
-def test_a_map_of_one_pixel_is_a_vector_where_runs_part():
-    """torch/fullconv's conv3 is N×120×1×1 where a dense layer gives N×120: that alone is no divergence."""
-    maps, vectors = {"conv3": np.ones((2, 120, 1, 1)), "fc2": np.ones((2, 84))}, {"fc1": np.ones((2, 120))}
-    other = {**vectors, "fc2": np.zeros((2, 84))}
-    for source, target in (("torch/fullconv", "torch"), ("torch", "torch/fullconv")):
-        taps = {"torch/fullconv": maps, "torch": other}
-        found = first_divergence(side(source, taps[source]), side(target, taps[target]), None, Tolerance())
-        assert found.layer == "linear fc2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,30 @@ class Changes:
     tensors: State = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """Gradients by tensor of the state dict and by input; ``notes`` say what the adapter had to put right."""
+
+    tensors: dict[str, Array]
+    at_input: Array
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Switches as they stand, and those among them that are not as strict as they could be on this machine."""
+
+    switches: dict[str, str]
+    reduced: tuple[str, ...] = ()
+
+
+def environment_switches() -> dict[str, str]:
+    """Variables that reduce precision in whatever framework reads them, where they are set."""
+    return {
+        name: os.environ[name] for name in ("NVIDIA_TF32_OVERRIDE", "ONEDNN_DEFAULT_FPMATH_MODE") if name in os.environ
+    }
+
+
 class Framework(Protocol):
     """What a worker can do with a model. ``Any`` is the framework's own model."""
 
@@ -81,8 +106,8 @@ class Framework(Protocol):
         """What one layer gives in evaluation mode when it reads ``reads``, changed for this call alone."""
         ...
 
-    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
-        """Of all outputs times their cotangents, summed, in evaluation mode: by tensor of the state dict, and by input.
+    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
+        """Of all outputs times their cotangents, summed, in evaluation mode.
 
         Tensors that the framework gives no gradient for, such as running statistics, are left out; one that does not
         reach an output has zeros.
@@ -99,6 +124,10 @@ class Framework(Protocol):
 
     def attributes(self, model: Any) -> dict[str, Attributes]:
         """By layer of a known class, what it does besides holding tensors, in xframe's spelling."""
+        ...
+
+    def precision(self) -> Precision:
+        """The switches of this process that let float32 be computed in less."""
         ...
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:

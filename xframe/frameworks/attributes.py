@@ -61,6 +61,8 @@ def attributes_of(layer: Any, known: Descriptions) -> Attributes | None:
     if found is None:
         return None
     read = {name: where.read(getattr(layer, where.own)) for name, where in found.attributes.items()}
+    if read.get("stride", ()) is None:  # a pool's windows lie side by side unless it says otherwise
+        read["stride"] = read["window"]
     return {"kind": found.kind, **found.always, **read}
 
 
@@ -82,10 +84,13 @@ def changed(layer: Any, attributes: Attributes, known: Descriptions) -> Iterator
             setattr(layer, own, value)
 
 
-def per_axis(value: Any, axes: int = 2) -> list[int]:
-    """3, (3,) and (3, 3) as [3, 3]."""
+def per_axis(value: Any, axes: int = 2) -> Any:
+    """3, (3,) and (3, 3) as [3, 3]; None and lengths that are None stay."""
+    if value is None:
+        return None
     numbers = list(value) if isinstance(value, tuple | list) else [value]
-    return [int(number) for number in (numbers * axes if len(numbers) == 1 else numbers)]
+    numbers = numbers * axes if len(numbers) == 1 else numbers
+    return [None if number is None else int(number) for number in numbers]
 
 
 def both_ends(value: Any, axes: int = 2) -> Value:

@@ -61,11 +61,11 @@ class Service:
         taps: list[str],
         instead: list[tuple[str, list[exchange.Message]]] | None = None,
         *,
-        reads: bool = False,
+        reads: list[str] | None = None,
     ) -> dict[str, Any]:
         """Outputs and taps of one forward pass, with the seconds it took; taps are written as they come.
 
-        ``reads`` also keeps what the tapped layers read. ``instead`` gives, by layer and call, what layers are to give.
+        ``reads`` are layers of which that is kept too. ``instead`` says, by layer and call, what is to be given.
         """
         walk = Walk(instead or [], replace=True)
         with exchange.Stream(self._folder, self._name) as stream:
@@ -73,7 +73,7 @@ class Service:
 
             def visit(layer: str, read: Callable[[], list[Array]], gave: list[Array]) -> list[Array] | None:
                 if layer in taps:
-                    kept.append((layer, stream.all(read()) if reads else [], stream.all(gave)))
+                    kept.append((layer, stream.all(read()) if layer in (reads or ()) else [], stream.all(gave)))
                 return walk(layer, read, gave)
 
             watched = list({*taps, *walk.layers})
@@ -130,10 +130,10 @@ class Service:
         def given(index: int, shape: Shape) -> Array:
             return exchange.get(cotangents[index]).reshape(shape)
 
-        found, at_input = self._adapter.gradients(self._models[handle], exchange.get(inputs), dtype, given)
-        arrays = ((name, array, array.dtype.name) for name, array in {**found, "": at_input}.items())
+        found = self._adapter.gradients(self._models[handle], exchange.get(inputs), dtype, given)
+        arrays = ((name, array, array.dtype.name) for name, array in {**found.tensors, "": found.at_input}.items())
         placed = exchange.put(self._folder, self._name, arrays)
-        return {"tensors": placed[:-1], "input": placed[-1][1]}
+        return {"tensors": placed[:-1], "input": placed[-1][1], "notes": list(found.notes)}
 
     def trainable(self, handle: str) -> list[str]:
         """The tensors that an optimizer would move."""
@@ -146,9 +146,9 @@ class Service:
         """
         random = np.random.default_rng(seed)
         model, array = self._models[handle], exchange.get(inputs)
-        gradients, _ = self._adapter.gradients(model, array, "float32", partial(_unit, random))
+        found = self._adapter.gradients(model, array, "float32", partial(_unit, random))
         state = self._adapter.state(model)
-        return {name: (_largest(found), _largest(state[name][0])) for name, found in gradients.items()}
+        return {name: (_largest(part), _largest(state[name][0])) for name, part in found.tensors.items()}
 
     def layers(self, handle: str) -> dict[str, str]:
         """Name and class of every layer that can be tapped."""
@@ -168,6 +168,11 @@ class Service:
         self._adapter.run(self._models[handle], exchange.get(inputs), "float32", taps, visit)
         return calls
 
+    def precision(self) -> dict[str, Any]:
+        """Switches that let float32 be computed in less, as they stand now, and those that do."""
+        found = self._adapter.precision()
+        return {"switches": found.switches, "reduced": [*found.reduced, *_reducing(found.switches)]}
+
     def export_onnx(self, handle: str, path: str, inputs: exchange.Message) -> None:
         self._adapter.export_onnx(self._models[handle], Path(path), exchange.get(inputs))
 
@@ -182,6 +187,12 @@ def _unit(random: np.random.Generator, _index: int, shape: Shape) -> Array:
     lengths = np.linalg.norm(drawn.reshape(shape[0], -1), axis=1).reshape(-1, *(1 for _ in shape[1:]))
     drawn /= lengths
     return drawn
+
+
+def _reducing(switches: Mapping[str, str]) -> list[str]:
+    """Variables of the environment that ask for less."""
+    asked = {"NVIDIA_TF32_OVERRIDE": ("1",), "ONEDNN_DEFAULT_FPMATH_MODE": ("BF16", "F16", "TF32", "ANY")}
+    return [name for name, values in asked.items() if switches.get(name, "").upper() in values]
 
 
 def _largest(array: Array) -> float:

@@ -13,7 +13,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from xframe.frameworks import Changes, Cotangent, State, Visit, as_input, resolve
+from xframe.frameworks import (
+    Backward,
+    Changes,
+    Cotangent,
+    Precision,
+    State,
+    Visit,
+    as_input,
+    environment_switches,
+    resolve,
+)
 from xframe.frameworks.attributes import Attributes
 from xframe.tensors import STORAGE, Array
 
@@ -63,7 +73,7 @@ class TensorFlow:
             output.numpy() for output in tf.nest.flatten(self._in(model, dtype)(tf.constant(as_input(inputs, dtype))))
         ]
 
-    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+    def gradients(self, model: Any, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
         model = self._in(model, dtype)
         return tape_gradients(model, _variables(model), as_input(inputs, dtype), cotangent)
 
@@ -78,6 +88,11 @@ class TensorFlow:
 
     def attributes(self, model: Any) -> dict[str, Attributes]:  # noqa: ARG002
         return {}
+
+    def precision(self) -> Precision:
+        """TF32 is TensorFlow's default; it is for GPUs alone, so it reduces nothing here."""
+        enabled = tf.config.experimental.tensor_float_32_execution_enabled()
+        return Precision({"tensor_float_32_execution": str(enabled), **environment_switches()})
 
     def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
         import tf2onnx  # noqa: PLC0415 - only exports need it
@@ -97,9 +112,7 @@ class TensorFlow:
         return twin
 
 
-def tape_gradients(
-    call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
-) -> tuple[dict[str, Array], Array]:
+def tape_gradients(call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent) -> Backward:
     """``Framework.gradients`` of anything that TensorFlow's tape sees through, statistics too; zeros of token ids."""
     wanted = {name: variable for name, variable in variables.items() if variable.dtype.is_floating}
     x = tf.constant(inputs)
@@ -111,7 +124,7 @@ def tape_gradients(
     found = tape.gradient(outputs, ends, seeds, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     arrays = [tf.convert_to_tensor(part).numpy() for part in found]
     at_input = arrays[-1] if x.dtype.is_floating else np.zeros(inputs.shape, seeds[0].dtype.as_numpy_dtype)
-    return dict(zip(wanted, arrays, strict=False)), at_input
+    return Backward(dict(zip(wanted, arrays, strict=False)), at_input)
 
 
 def save_bundle(path: Path, tensors: Mapping[str, Any]) -> None:

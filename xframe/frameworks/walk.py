@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -15,7 +16,7 @@ Calls = Sequence[tuple[str, Sequence[exchange.Message]]]  # by layer, what its c
 
 
 class Walk:
-    """A visitor of layers. ``calls`` holds (layer, turn, max |a − b|, max |a|, reason) of each with a counterpart."""
+    """A visitor of layers. ``calls`` holds (layer, turn, max |a − b|, max |a|, reason) of each."""
 
     def __init__(self, theirs: Calls, *, replace: bool) -> None:
         self._theirs = dict(theirs)
@@ -32,6 +33,7 @@ class Walk:
         self._turns[layer] += 1
         theirs = self._theirs.get(layer, ())
         if turn >= len(theirs):
+            self.calls.append((layer, turn, math.inf, math.inf, "the other side makes no such call"))
             return None
         expected = np.ascontiguousarray(exchange.get(theirs[turn]))
         found = distance(*alike(expected, gave[0]))

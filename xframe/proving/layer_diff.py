@@ -7,17 +7,15 @@ counterpart read: what differs then is the layer's own doing, or that of what li
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from xframe import exchange
-from xframe.comparison import Comparison, Distance, Tolerance
+from xframe.comparison import Comparison, Tolerance
 from xframe.mapping import Layer
 from xframe.proving.sides import Outputs, Side, Step, Tap
 from xframe.tensors import Array, Extent
-
-_NEVER = Distance(float("inf"), float("inf"), "the target calls it less often")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +35,38 @@ class LayerDiff:
         again = f" (call {self.turn + 1})" if self.turn else ""
         return f"{self.layer.kind.name} {self.source_name}{again}"
 
+    def __str__(self) -> str:
+        own = "" if self.own is None else f"; by itself {self.own}"
+        return f"{self.name} / {self.target_name}: {self.free}{own}"
+
     def __bool__(self) -> bool:
         return bool(self.free) and (self.own is None or bool(self.own))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDiffs:
+    """Every call of a mapped layer in the source's order, and both sides' outputs in float64, free-running.
+
+    ``alone`` names calls that only the source makes, or only the target: what is computed there may lead nowhere.
+    """
+
+    calls: tuple[LayerDiff, ...]
+    outputs: tuple[tuple[Array, ...], tuple[Array, ...]]
+    alone: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> LayerDiff | None:
+        """The first that differs while both sides run freely."""
+        return next((diff for diff in self.calls if not diff.free), None)
+
+    @property
+    def own(self) -> tuple[LayerDiff, ...]:
+        """Those that differ although they read the same; none where the target was not re-fed."""
+        return tuple(diff for diff in self.calls if diff.own is not None and not diff.own)
+
+    def worst(self, count: int) -> tuple[LayerDiff, ...]:
+        """Those that are furthest apart, relatively, while both sides run freely."""
+        return tuple(sorted(self.calls, key=lambda diff: -diff.free.max_rel)[:count])
 
 
 def mapped_layers(source: Side, target: Side, skip: Collection[str] = ()) -> dict[str, Layer]:
@@ -48,9 +76,15 @@ def mapped_layers(source: Side, target: Side, skip: Collection[str] = ()) -> dic
     return {name: layer for name, layer in found if name and layer.layer_name(there) and name not in skip}
 
 
+def tapped(side: Side) -> list[str]:
+    """The layers of a side that have a name in the table."""
+    here = side.implementation.name
+    return [name for layer in side.table.layers if (name := layer.layer_name(here))]
+
+
 def diff_layers(
     source: Side, target: Side, probe: Array, tolerance: Tolerance, *, skip: Collection[str] = (), refed: bool = True
-) -> tuple[LayerDiff, ...]:
+) -> LayerDiffs:
     """Run both sides in float64 with every mapped layer watched; the target re-fed too, unless ``refed`` is False.
 
     ``skip`` names source layers that rightly differ. Activations are exchanged through files that go at the end; no
@@ -61,12 +95,26 @@ def diff_layers(
         ran = source.run(probe, "float64", list(layers))()
         theirs = expected(ran, source, target, layers)
         walks = [target.walk(probe, "float64", theirs, replace=replace) for replace in (False, True)[: 1 + refed]]
-        return tuple(_paired(ran.taps, layers, target, tolerance, [walk().steps for walk in walks]))
+        ended = [walk() for walk in walks]
+        calls = tuple(_paired(ran.taps, layers, target, tolerance, [walked.steps for walked in ended]))
+        return LayerDiffs(calls, (ran.arrays, ended[0].arrays), _alone(ran.taps, ended[0].steps, calls, source))
+
+
+def _alone(made: Sequence[Tap], walked: Sequence[Step], calls: Sequence[LayerDiff], source: Side) -> tuple[str, ...]:
+    """Layers with calls that have no counterpart, in words."""
+    here = source.implementation.name
+    paired = {(diff.source_name, diff.turn) for diff in calls}, {(diff.target_name, diff.turn) for diff in calls}
+    more = Counter(tap.layer for tap in made) - Counter(name for name, _ in paired[0])
+    less = {step.layer for step in walked if (step.layer, step.turn) not in paired[1]}
+    said = {"more": list(more), "less": sorted(less)}
+    return tuple(f"called {how} often in {here}: {', '.join(names)}" for how, names in said.items() if names)
 
 
 def expected(ran: Outputs, source: Side, target: Side, layers: dict[str, Layer]) -> dict[str, list[exchange.Message]]:
     """By the target's name, what each call of the source's layer gave, laid out as on the target's side."""
-    calls: dict[str, list[exchange.Message]] = defaultdict(list)
+    calls: dict[str, list[exchange.Message]] = {
+        layer.layer_name(target.implementation.name): [] for layer in layers.values()
+    }
     for tap in ran.taps:
         layer = layers[tap.layer]
         there = layer.layer_name(target.implementation.name)
@@ -93,7 +141,9 @@ def _paired(
         layer, turn = layers[tap.layer], turns[tap.layer]
         turns[tap.layer] += 1
         there = layer.layer_name(target.implementation.name)
-        free, *own = [steps.get((there, turn), _NEVER).judged(tolerance) for steps in found]
+        if (there, turn) not in found[0]:
+            continue  # the target does not make this call
+        free, *own = [steps[there, turn].judged(tolerance) for steps in found]
         yield LayerDiff(
             layer=layer,
             source_name=tap.layer,

@@ -14,18 +14,21 @@ from xframe.errors import LayoutError, UsageError
 from xframe.mapping import Entry, Table
 from xframe.tensors import FLOATS, STORAGE, Array, TensorSpec
 
-BATCH = 2
+SCALES = (1.0, 8.0)  # of the images: the second one drives activations to where a relu6 is no relu any more
 
 
 def random_input(table: Table, seed: int) -> Array:
-    """Standard normal values of shape (2, C, H, W) in float32, so that both precisions see the same numbers.
+    """Normal values of shape (2, C, H, W) in float32, so that both precisions see the same numbers.
 
-    Where the table says that the input is token ids, those: int64, evenly from 0 to below ``tokens``.
+    The images have standard deviations of 1 and 8. Where the table says that the input is token ids, those: int64,
+    evenly from 0 to below ``tokens``.
     """
     generator = np.random.default_rng(seed)
     if table.tokens is not None:
-        return generator.integers(0, table.tokens, (BATCH, *table.input), np.int64)
-    return generator.standard_normal((BATCH, *table.input), np.float32)
+        return generator.integers(0, table.tokens, (len(SCALES), *table.input), np.int64)
+    scales = np.array(SCALES, np.float32).reshape(-1, *(1 for _ in table.input))
+    scaled: Array = generator.standard_normal((len(SCALES), *table.input), np.float32) * scales
+    return scaled
 
 
 def read_input(path: Path, table: Table) -> Array:

@@ -12,8 +12,11 @@ from xframe.checkpoints.model import Checkpoint
 from xframe.comparison import Comparison, Tolerance, compare_all, same_bits
 from xframe.errors import ModelError
 from xframe.files import framework_loads, reader
-from xframe.planning import PortPlan, computed
+from xframe.planning import PortPlan, Values, computed
+from xframe.proving.causes import diagnose_outputs
+from xframe.proving.determinism import nondeterminism
 from xframe.proving.divergence import Divergence, first_divergence
+from xframe.proving.layer_diff import tapped
 from xframe.proving.onnx_parity import export_parity
 from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.sensitivity import Sensitivity
@@ -21,7 +24,7 @@ from xframe.proving.sides import Side, place_checkpoint
 from xframe.proving.verdict import Parity, Proof
 from xframe.proving.weights import left_out
 from xframe.tensors import Array, Extent
-from xframe.workers import Pool
+from xframe.workers import Pool, Reply
 
 Check = Callable[[], None]
 
@@ -86,14 +89,16 @@ def load_target(side: Side, path: Path, plan: PortPlan, checkpoint: Checkpoint, 
     else:
         loaded = side.load(place_checkpoint(pool, checkpoints.read(path), None, {}))
     state, values = side.state(), reader(checkpoint)
+    return lambda: _check_planned(side, plan, values, loaded, state)
 
-    def check() -> None:
-        loaded.result()
-        read_back = state()
-        for step in plan.steps:
-            _expect_bits(side, step.target.name, computed(step, values), read_back.get(step.target.name))
 
-    return check
+def _check_planned(
+    side: Side, plan: PortPlan, values: Values, loaded: Reply, state: Callable[[], dict[str, Extent]]
+) -> None:
+    loaded.result()
+    read_back = state()
+    for step in plan.steps:
+        _expect_bits(side, step.target.name, computed(step, values), read_back.get(step.target.name))
 
 
 def _expect_bits(side: Side, name: str, planned: Array, found: Extent | None) -> None:
@@ -105,11 +110,12 @@ def _expect_bits(side: Side, name: str, planned: Array, found: Extent | None) ->
         )
 
 
-def load_exact(side: Side, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -> None:
-    """Set a float64 model of the target with every tensor as computed, before any rounding to the file's dtype."""
+def load_planned(side: Side, plan: PortPlan, checkpoint: Checkpoint, pool: Pool) -> Check:
+    """Have the target set with every tensor as computed, through no file; the check waits and reads them back."""
     values = reader(checkpoint)
     arrays = ((step.target.name, computed(step, values), step.target.dtype) for step in plan.steps)
-    side.load(pool.put("exact", arrays)).result()
+    loaded, state = side.load(pool.put("planned", arrays)), side.state()
+    return lambda: _check_planned(side, plan, values, loaded, state)
 
 
 def prove(
@@ -166,7 +172,16 @@ def _parity(pool: Pool, runs: Runs) -> Parity:
 
 
 def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, outputs: Comparison) -> Divergence:
-    """The first mapped layer that differs; where they all agree, the outputs behind the last one."""
+    """A side that differs from itself, else the first mapped layer that differs, else the outputs behind the last."""
     folded = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
-    found = first_divergence(source.side, target.exact, source.probe, tolerance, skip=folded)
-    return found or Divergence(layer="output", source_name="output", target_name="output", comparison=outputs)
+    for runs in (source, target):
+        found = nondeterminism(runs.side, runs.probe, tapped(runs.side))
+        if found is not None:
+            return found
+    return first_divergence(source.side, target.exact, source.probe, tolerance, skip=folded) or Divergence(
+        layer="output",
+        source_name="output",
+        target_name="output",
+        comparison=outputs,
+        causes=diagnose_outputs(source.float64, target.float64, (plan.source, plan.target), tolerance),
+    )

@@ -58,6 +58,15 @@ class Walked:
 
 
 @dataclass(frozen=True, slots=True)
+class Flown:
+    """Gradients by tensor, as its framework lays it out, and by input, channels first; what the adapter put right."""
+
+    tensors: dict[str, Array]
+    at_input: Array
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LayerCall:
     """One call of a layer: its name, and the shapes it read and gave, C × H × W."""
 
@@ -113,14 +122,21 @@ class Side:
         return lambda: {name: Extent.from_message(message) for name, message in reply.result()}
 
     def run(
-        self, probe: Array, dtype: str, taps: Sequence[str] = (), *, reads: bool = False, instead: Calls | None = None
+        self,
+        probe: Array,
+        dtype: str,
+        taps: Sequence[str] = (),
+        *,
+        reads: Sequence[str] = (),
+        instead: Calls | None = None,
     ) -> Callable[[], Outputs]:
         """A forward pass over a channels-first probe in ``dtype``.
 
-        ``reads`` also keeps what the tapped layers read. ``instead`` gives, by layer, what its calls are to give.
+        Of the tapped layers ``reads``, what they read is kept too. ``instead`` says, by layer, what its calls are to
+        give.
         """
         given = [(name, list(calls)) for name, calls in (instead or {}).items()]
-        asked = {"dtype": dtype, "taps": list(taps), "reads": reads, "instead": given}
+        asked = {"dtype": dtype, "taps": list(taps), "reads": list(reads), "instead": given}
         reply = self._ask("run", inputs=self._place(probe), **asked)
         return lambda: self._outputs(reply.result())
 
@@ -151,22 +167,24 @@ class Side:
         gave = self._ask("replay", layer=layer, reads=messages, dtype="float64", **asked).result()
         return tuple(exchange.get(message) for _, message in gave)
 
-    def gradients(self, probe: Array, cotangents: Sequence[Array]) -> Callable[[], tuple[dict[str, Array], Array]]:
-        """Gradients in float64 of the outputs times ``cotangents``: by tensor, and by input, channels first.
-
-        Cotangents are channels first, as outputs are.
-        """
+    def gradients(self, probe: Array, cotangents: Sequence[Array]) -> Callable[[], Flown]:
+        """Gradients in float64 of the outputs times ``cotangents``, which are channels first as outputs are."""
         native = [self.native(array, self.table.output_axes) for array in cotangents]
         placed = self._pool.put("cotangents", [("", array, array.dtype.name) for array in native])
         asked = {"dtype": "float64", "cotangents": [message for _, message in placed]}
         reply = self._ask("gradients", inputs=self._place(probe), **asked)
 
-        def found() -> tuple[dict[str, Array], Array]:
+        def found() -> Flown:
             result = reply.result()
             by_name = {name: exchange.get(message) for name, message in result["tensors"]}
-            return by_name, self.channels_first(exchange.get(result["input"]), self.table.input_axes)
+            at_input = self.channels_first(exchange.get(result["input"]), self.table.input_axes)
+            return Flown(by_name, at_input, tuple(result["notes"]))
 
         return found
+
+    def precision(self) -> dict[str, Any]:
+        """``switches`` of the side's process that let float32 be computed in less, and those that do, ``reduced``."""
+        return dict(self._worker.call("precision"))
 
     def trainable(self) -> list[str]:
         """The tensors of the state dict that an optimizer would move."""
@@ -226,7 +244,7 @@ class Side:
 
     def _place(self, probe: Array) -> exchange.Message:
         for known, message in self._inputs:
-            if known is probe:
+            if known is probe and Path(message[0]).exists():  # else it went with a scratch
                 return message
         native = self.native(probe)
         ((_, message),) = self._pool.put(f"input-{self._handle.replace('/', '-')}", [("", native, native.dtype.name)])

@@ -71,11 +71,12 @@ class Proof:
         return self.agrees and not self.blind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PortResult:
     """A port that was carried out. ``out`` is None when it was different and nothing was written.
 
-    ``strict_proof`` lets no tensor pass that the outputs cannot see.
+    ``strict_proof`` lets no tensor pass that the outputs cannot see. ``precision`` has, by side, the switches that let
+    float32 be computed in less, and which of them do.
     """
 
     plan: PortPlan
@@ -91,6 +92,21 @@ class PortResult:
     nbytes: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    precision: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<PortResult {heading(self.plan)}: {self.verdict}>"
+
+    def __str__(self) -> str:
+        """What `xframe port` says, in a few lines."""
+        said = [f"{heading(self.plan)}: {self.verdict}"]
+        if self.proof is not None:
+            said += [f"float64: {self.proof.float64}", f"float32: {self.proof.float32}"]
+        if self.proof is not None and self.proof.divergence is not None:
+            said.append(f"first divergence: {self.proof.divergence}")
+        if self.proof is not None and self.proof.unproven:
+            said.append(f"unproven: {', '.join(self.proof.unproven)}")
+        return "\n".join([*said, *self.notes, f"wrote {self.out}" if self.out is not None else "wrote nothing"])
 
     @property
     def verdict(self) -> str:
@@ -132,9 +148,7 @@ class PortResult:
             "tensors": {**plan.counts(), "nonfinite": list(self.nonfinite), "unproven": _listed(proof)},
             "float64": None if proof is None else proof.float64.to_json(),
             "float32": float32,
-            "first_divergence": None
-            if proof is None or proof.divergence is None
-            else _divergence_json(proof.divergence),
+            "first_divergence": None if proof is None or proof.divergence is None else proof.divergence.to_json(),
             "onnx": None
             if proof is None or not proof.parities
             else {p.implementation: p.to_json() for p in proof.parities},
@@ -146,19 +160,14 @@ class PortResult:
             "certificate": None if self.certificate is None else str(self.certificate),
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},
             "versions": {side: dict(found) for side, found in self.versions.items()},
+            "precision": {side: dict(found) for side, found in self.precision.items()},
         }
+
+
+def heading(plan: PortPlan) -> str:
+    """``resnet18 paddle → torch``."""
+    return f"{plan.table.name} {plan.source} → {plan.target}"
 
 
 def _listed(proof: Proof | None) -> list[str] | None:
     return None if proof is None or proof.unproven is None else list(proof.unproven)
-
-
-def _divergence_json(divergence: Divergence) -> dict[str, Any]:
-    return {
-        "layer": divergence.layer,
-        "source_name": divergence.source_name,
-        "target_name": divergence.target_name,
-        "max_rel": finite_or_none(divergence.comparison.max_rel),
-        "reason": divergence.comparison.reason,
-        "causes": [],
-    }

@@ -12,7 +12,9 @@ import numpy as np
 from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
 from xframe.digests import digest
 from xframe.errors import ModelError
+from xframe.files import reader
 from xframe.mapping import Entry
+from xframe.planning import PortPlan, computed
 from xframe.proving.probe import random_weights
 from xframe.proving.sides import Side
 from xframe.tensors import STORAGE, Array, Extent, TensorSpec
@@ -47,6 +49,15 @@ def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
     drawn = random_weights(side.table, side.implementation.name, specs, seed)
     extents = {name: (specs[name], Extent.from_message(place)) for name, place in pool.put("random", drawn)}
     return Checkpoint(path=Path(f"random weights, seed {seed}"), format="random", tensors=_stored(extents))
+
+
+def held_in(pool: Pool, plan: PortPlan, checkpoint: Checkpoint) -> Checkpoint:
+    """What a plan makes of a checkpoint, as a checkpoint of the plan's target: nothing is written but the exchange."""
+    values = reader(checkpoint)
+    arrays = ((step.target.name, computed(step, values), step.target.dtype) for step in plan.steps)
+    specs = {step.target.name: step.target for step in plan.steps}
+    extents = {name: (specs[name], Extent.from_message(place)) for name, place in pool.put("carried", arrays)}
+    return replace(checkpoint, tensors=_stored(extents))
 
 
 def _stored(extents: dict[str, tuple[TensorSpec, Extent]]) -> dict[str, StoredTensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleRenderable, Group
@@ -15,6 +15,7 @@ from xframe.report.units import counted, figure, size
 
 if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert` starts no worker
     from xframe.planning import PortPlan
+    from xframe.proving.causes import Cause
     from xframe.proving.divergence import Divergence
     from xframe.proving.verdict import Parity, PortResult, Proof
     from xframe.workflows.check import CheckResult
@@ -27,21 +28,23 @@ _UNBOUNDED = 10_000  # columns; a pipe has no width
 _COLOURS = {"equivalent": "bold green", "different": "bold red"}
 
 
-def _rows() -> Grid:
+def rows() -> Grid:
+    """Labels on the left, what is said of them on the right."""
     grid = Grid.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     return grid
 
 
-def _title(plan: PortPlan, verdict: str = "") -> Text:
-    title = Text.assemble((plan.table.name, "bold"), f"  {plan.source} → {plan.target}")
-    return title.append(f"  {verdict}", _COLOURS.get(verdict, "bold yellow")) if verdict else title
+def title(plan: PortPlan, verdict: str = "") -> Text:
+    """Model, both ends, verdict."""
+    line = Text.assemble((plan.table.name, "bold"), f"  {plan.source} → {plan.target}")
+    return line.append(f"  {verdict}", _COLOURS.get(verdict, "bold yellow")) if verdict else line
 
 
 def render_port(result: PortResult) -> ConsoleRenderable:
     """The verdict, and every figure that it rests on."""
-    grid = _rows()
+    grid = rows()
     grid.add_row("weights", escape(result.weights))
     grid.add_row("tensors", _tensors(result.plan))
     _add_drops(grid, result.plan)
@@ -57,8 +60,8 @@ def render_port(result: PortResult) -> ConsoleRenderable:
     grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})" if result.out else "[red]nothing[/]")
     if result.certificate is not None:
         grid.add_row("", escape(str(result.certificate)))
-    grid.add_row("took", _seconds(result))
-    return Group(_title(result.plan, result.verdict), grid)
+    grid.add_row("took", seconds_line(result.seconds))
+    return Group(title(result.plan, result.verdict), grid)
 
 
 def _add_drops(grid: Grid, plan: PortPlan) -> None:
@@ -100,7 +103,18 @@ def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
     for parity in proof.parities:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
     if proof.divergence is not None:
-        grid.add_row("[red]parts at[/]", _divergence(proof.divergence))
+        grid.add_row("[red]parts at[/]", divergence_line(proof.divergence))
+        add_causes(grid, proof.divergence.causes)
+
+
+def add_causes(grid: Grid, causes: Sequence[Cause]) -> None:
+    """Each cause, whether it was confirmed, and what to change."""
+    for cause in causes:
+        mark = "[bold]cause[/]" if cause.confirmed else "perhaps"
+        how = "" if cause.confirmed else " (not confirmed)"
+        grid.add_row(mark, escape(f"{cause.cause}{how}: {cause.detail}"))
+        if cause.change:
+            grid.add_row("try", escape(cause.change))
 
 
 def _few(names: Sequence[str]) -> str:
@@ -109,7 +123,8 @@ def _few(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
-def _divergence(found: Divergence) -> str:
+def divergence_line(found: Divergence) -> str:
+    """Where two runs part first, and how far."""
     how = found.comparison.reason or f"relative {figure(found.comparison.max_rel)}"
     if found.layer == "output":
         return f"[bold]the output[/]: {how}; every mapped layer agrees"
@@ -126,16 +141,15 @@ def _parity(parity: Parity) -> str:
     return f"{mark}: {figures}  ({size(parity.bytes)}, {parity.seconds:.1f} s)"
 
 
-def _seconds(result: PortResult) -> str:
-    steps = ", ".join(
-        f"{name} {value:.1f}" for name, value in result.seconds.items() if name != "total" and value >= 0.05
-    )
-    return f"{result.seconds['total']:.1f} s  ({steps})"
+def seconds_line(seconds: Mapping[str, float]) -> str:
+    """The total, and the steps that took long enough to be named."""
+    steps = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items() if name != "total" and value >= 0.05)
+    return f"{seconds['total']:.1f} s  ({steps})"
 
 
 def render_convert(result: ConvertResult) -> ConsoleRenderable:
     """What was written."""
-    grid = _rows()
+    grid = rows()
     grid.add_row("read", escape(str(result.weights)))
     grid.add_row("tensors", _tensors(result.plan))
     _add_drops(grid, result.plan)
@@ -146,7 +160,7 @@ def render_convert(result: ConvertResult) -> ConsoleRenderable:
         grid.add_row("note", escape(note))
     grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})")
     grid.add_row("took", f"{result.seconds['total']:.2f} s; nothing was run: `xframe port` proves it")
-    return Group(_title(result.plan, "converted"), grid)
+    return Group(title(result.plan, "converted"), grid)
 
 
 def render_verify(result: VerifyResult) -> ConsoleRenderable:
@@ -154,7 +168,7 @@ def render_verify(result: VerifyResult) -> ConsoleRenderable:
     said = result.certificate
     verdict = ("unchanged", "bold green") if result else ("different", "bold red")
     title = Text.assemble((str(result.file), "bold"), "  ", verdict)
-    grid = _rows()
+    grid = rows()
     grid.add_row("proven", escape(f"{said.model}  {said.source} → {said.target}  {said.verdict}"))
     how = "by name and digest" if result.by_name else "by digest: the file has names of its own"
     grid.add_row("tensors", f"{len(said.tensors)}, compared {how}")

@@ -5,10 +5,11 @@ Read, plan, write, load, read back, run twice, verdict, publish: the file gets i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from xframe import checkpoints
 from xframe.checkpoints.budget import AMPLE, Budget
@@ -30,7 +31,7 @@ from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.proving.certificate import write_certificate
 from xframe.proving.probe import random_input, read_input
-from xframe.proving.proof import Check, Runs, load_exact, load_source, load_target, prove
+from xframe.proving.proof import Check, Runs, load_planned, load_source, load_target, prove
 from xframe.proving.sensitivity import Sensitivity
 from xframe.proving.sides import Side
 from xframe.proving.verdict import PortResult, Proof
@@ -218,12 +219,13 @@ class _Port:
         if not plan.folds:
             return None
         side = Side(self.pool, self.table, self.ends[1], "exact", "float64")
-        load_exact(side, self._plan(checkpoint, side.specs, "float64"), checkpoint, self.pool)
+        load_planned(side, self._plan(checkpoint, side.specs, "float64"), checkpoint, self.pool)()
         return side
 
     def _result(
         self, plan: PortPlan, checkpoint: Checkpoint, proof: Proof | None, versions: Mapping[str, Mapping[str, str]]
     ) -> PortResult:
+        precision = {} if proof is None else {"source": self.source.precision(), "target": self.target.precision()}
         result = PortResult(
             plan=plan,
             proof=proof,
@@ -232,7 +234,21 @@ class _Port:
             strict_proof=self.options.strict_proof,
             nonfinite=self.account.nonfinite,
             weights=str(checkpoint.path),
-            notes=(*checkpoint.notes, *plan.differences, *(proof.notes if proof is not None else ())),
+            notes=(
+                *checkpoint.notes,
+                *plan.differences,
+                *(proof.notes if proof is not None else ()),
+                *_reduced(precision),
+            ),
             versions=versions,
+            precision=precision,
         )
         return result if proof is None or result.holds else replace(result, out=None)
+
+
+def _reduced(precision: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A note for each side that computes float32 in less: its float32 figures then say little."""
+    for side, found in precision.items():
+        if found["reduced"]:
+            said = ", ".join(f"{name} is {found['switches'][name]}" for name in found["reduced"])
+            yield f"the {side} may compute float32 in less: {said}"

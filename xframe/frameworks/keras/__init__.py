@@ -25,6 +25,7 @@ class Keras:
     load = staticmethod(model.load)
     load_file = staticmethod(model.load_file)
     save_file = staticmethod(model.save_file)
+    precision = staticmethod(passes.precision)
     export_onnx = staticmethod(model.export_onnx)
     run = staticmethod(passes.run)
     replay = staticmethod(passes.replay)

@@ -9,12 +9,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from xframe.frameworks import Cotangent, as_input
+from xframe.frameworks import Backward, Cotangent, as_input
 from xframe.frameworks.keras.model import in_dtype
 from xframe.tensors import Array
 
 
-def gradients(model: keras.Model, inputs: Array, dtype: str, cotangent: Cotangent) -> tuple[dict[str, Array], Array]:
+def gradients(model: keras.Model, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
     """``Framework.gradients``."""
     model = in_dtype(model, dtype)
     call, variables = partial(_evaluated, model), {variable.path: variable for variable in model.weights}
@@ -37,9 +37,7 @@ def _evaluated(model: keras.Model, inputs: Any) -> Any:
     return model(inputs, training=False)
 
 
-def _torch_gradients(
-    call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent
-) -> tuple[dict[str, Array], Array]:
+def _torch_gradients(call: Any, variables: Mapping[str, Any], inputs: Array, cotangent: Cotangent) -> Backward:
     import torch  # noqa: PLC0415 - another backend need not have it
 
     held = {name: variable.value for name, variable in variables.items() if variable.value.is_floating_point()}
@@ -56,4 +54,5 @@ def _torch_gradients(
         for name, value in held.items():
             value.requires_grad_(requires_grad=asked[name])
     by_name = {name: part.numpy() for name, part in zip(held, found, strict=False)}
-    return by_name, found[-1].numpy() if x.is_floating_point() else np.zeros(inputs.shape, seeds[0].numpy().dtype)
+    at_input = found[-1].numpy() if x.is_floating_point() else np.zeros(inputs.shape, seeds[0].numpy().dtype)
+    return Backward(by_name, at_input)

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from xframe.frameworks import Changes, State, Visit, as_input
+from xframe.frameworks import Changes, Precision, State, Visit, as_input, environment_switches
 from xframe.frameworks.attributes import changed
 from xframe.frameworks.keras.described import DESCRIPTIONS, layers_by_name
 from xframe.frameworks.keras.model import in_dtype, to_tensor
@@ -30,6 +30,20 @@ def replay(model: keras.Model, layer: str, reads: Sequence[Array], dtype: str, c
     arguments = [keras.ops.convert_to_tensor(as_input(array, dtype)) for array in reads]
     with changed(found, changes.attributes, DESCRIPTIONS), _holding(found, changes.tensors):
         return arrays(found.call(*arguments))
+
+
+def precision() -> Precision:
+    """``Framework.precision``, the backend's. A dtype policy such as mixed_float16 is the model's own."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        from xframe.frameworks.tf import framework  # noqa: PLC0415 - another backend need not have it
+
+        return framework.precision()
+    if backend == "torch":
+        from xframe.frameworks.torch.passes import precision as torch_precision  # noqa: PLC0415 - nor this one
+
+        return torch_precision()
+    return Precision(environment_switches())
 
 
 def arrays(values: Any) -> list[Array]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import paddle
 
-from xframe.frameworks import Changes, NotInEvaluation, State, Visit, as_input
+from xframe.frameworks import Changes, NotInEvaluation, Precision, State, Visit, as_input, environment_switches
 from xframe.frameworks.attributes import changed
 from xframe.frameworks.paddle.described import DESCRIPTIONS
 from xframe.frameworks.paddle.model import cast, listed, to_tensor
@@ -39,6 +39,12 @@ def replay(model: paddle.nn.Layer, layer: str, reads: Sequence[Array], dtype: st
     arguments = [paddle.to_tensor(as_input(array, dtype)) for array in reads]
     with paddle.no_grad(), changed(module, changes.attributes, DESCRIPTIONS), _holding(module, changes.tensors):
         return [part.numpy() for part in listed(module(*arguments))]
+
+
+def precision() -> Precision:
+    """``Framework.precision``: Paddle has no switch of its own on CPUs but oneDNN's."""
+    flag = "FLAGS_use_mkldnn"
+    return Precision({flag: str(paddle.get_flags([flag])[flag]), **environment_switches()})
 
 
 @contextmanager

@@ -8,14 +8,12 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
-from xframe.frameworks import Cotangent, as_input
+from xframe.frameworks import Backward, Cotangent, as_input
 from xframe.frameworks.torch.model import listed
 from xframe.tensors import Array
 
 
-def gradients(
-    model: torch.nn.Module, inputs: Array, dtype: str, cotangent: Cotangent
-) -> tuple[dict[str, Array], Array]:
+def gradients(model: torch.nn.Module, inputs: Array, dtype: str, cotangent: Cotangent) -> Backward:
     """``Framework.gradients``; token ids have none, and zeros say so."""
     model.to(getattr(torch, dtype)).eval()
     wanted = _parameters(model)
@@ -26,7 +24,7 @@ def gradients(
         seeds = [torch.from_numpy(cotangent(n, tuple(y.shape)).astype(dtype)) for n, y in enumerate(outputs)]
         found = torch.autograd.grad(outputs, ends, seeds, allow_unused=True, materialize_grads=True)
     by_name = {name: part.numpy() for name, part in zip(wanted, found, strict=False)}
-    return by_name, found[-1].numpy() if x.is_floating_point() else np.zeros(inputs.shape, dtype)
+    return Backward(by_name, found[-1].numpy() if x.is_floating_point() else np.zeros(inputs.shape, dtype))
 
 
 def trainable(model: torch.nn.Module) -> list[str]:

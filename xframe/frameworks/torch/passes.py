@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as trees
 
-from xframe.frameworks import Changes, NotInEvaluation, Visit, as_input
+from xframe.frameworks import Changes, NotInEvaluation, Precision, Visit, as_input, environment_switches
 from xframe.frameworks.attributes import changed
 from xframe.frameworks.torch.described import DESCRIPTIONS
 from xframe.frameworks.torch.model import listed, to_tensor
@@ -39,6 +39,13 @@ def replay(model: torch.nn.Module, layer: str, reads: Sequence[Array], dtype: st
     with torch.inference_mode(), changed(module, changes.attributes, DESCRIPTIONS):
         gave = torch.func.functional_call(module, tensors, arguments)
     return [part.numpy() for part in listed(gave)]
+
+
+def precision() -> Precision:
+    """``Framework.precision``. "high" and "medium" let matrix products use TF32 or bfloat16, on CPUs too."""
+    matmul = torch.get_float32_matmul_precision()
+    found = {"float32_matmul_precision": matmul, "cudnn.allow_tf32": str(torch.backends.cudnn.allow_tf32)}
+    return Precision({**found, **environment_switches()}, () if matmul == "highest" else ("float32_matmul_precision",))
 
 
 def _evaluating(model: torch.nn.Module, dtype: str) -> torch.nn.Module:

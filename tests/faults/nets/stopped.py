@@ -1,0 +1,23 @@
+"""The small network in PyTorch, with the same outputs as ever and gradients that stop, or a frozen layer."""
+
+import torch
+from nets.in_torch import Small
+
+
+class Stopped(Small):
+    def forward(self, x):
+        x = self.conv1(self.padding(x))
+        x = torch.relu(self.bn1(x)).detach()
+        x = torch.relu(self.bn2(self.conv2(x)))
+        x = self.pool(torch.relu(self.conv3(x))).flatten(1)
+        return self.dense2(torch.relu(self.square(torch.relu(self.dense1(x)))))
+
+
+def stopped():
+    return Stopped(1e-5, "both", "max", 1, True, "never", "faithful", "logits")
+
+
+def frozen():
+    model = Small(1e-5, "both", "max", 1, True, "never", "faithful", "logits")
+    model.conv2.weight.requires_grad_(requires_grad=False)
+    return model

@@ -1,0 +1,68 @@
+"""The command that compares two implementations and writes nothing: diff."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xframe.cli.app import app
+from xframe.cli.arguments import Debug, Json, MaxMemory, Model, Quiet, Set, Source, Target, budget, table_options
+from xframe.cli.frame import display, guarded, print_json, progress_on_stderr
+
+
+@app.command()
+@guarded
+def diff(
+    model: Model,
+    source: Source,
+    target: Target,
+    source_weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The source's weights. Without any, they are random.")
+    ] = None,
+    target_weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The target's own weights. Without, it is given the source's by the table."),
+    ] = None,
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Also compare the gradients of every parameter and of the input.")
+    ] = False,
+    free: Annotated[
+        bool, typer.Option("--free", help="Only let both sides run freely; no layer is fed what its counterpart read.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="For random weights, input and cotangents.")] = 0,
+    atol: Annotated[float, typer.Option(min=0, help="float64: |a−b| ≤ atol + rtol·max|a|, for every layer.")] = 0.0,
+    rtol: Annotated[float, typer.Option(min=0)] = 1e-9,
+    input_: Annotated[
+        Path | None, typer.Option("--input", metavar="FILE.npy", help="An input of your own, N×C×H×W.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Show every layer, not only the first and the worst.")] = False,
+    max_memory: MaxMemory = None,
+    set_: Set = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,  # noqa: ARG001
+) -> int:
+    """Compare two implementations layer by layer in float64: where they part first, and why. Writes nothing.
+
+    [dim]xframe diff resnet18 paddle torch --source-weights mine.pdparams --target-weights mine.pth[/]
+    """
+    from xframe.comparison import Tolerance
+    from xframe.workflows.diff import DiffOptions
+    from xframe.workflows.diff import diff as carry_out
+
+    options = DiffOptions(
+        source_weights=source_weights, target_weights=target_weights, seed=seed, input=input_, refed=not free,
+        tolerance=Tolerance(atol=atol, rtol=rtol), gradients=gradients, set=table_options(set_),
+        budget=budget(max_memory),
+    )  # fmt: skip
+    with progress_on_stderr(quiet=quiet or json_) as progress:
+        result = carry_out(model, source, target, options, progress=progress)
+    if json_:
+        print_json(result.to_json())
+    elif not quiet:
+        from xframe.report.diffs import render_diff
+
+        display(render_diff(result, every=every))
+    return result.exit_code

@@ -1,0 +1,110 @@
+"""What is known of a layer that differs: what both sides' calls read and gave, and what was given before."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from xframe import exchange
+from xframe.comparison import Tolerance, alike, compare
+from xframe.mapping import Layer
+from xframe.proving.causes.alignment import Alignment, align, possible_maps
+from xframe.proving.layer_diff import LayerDiff, expected, mapped_layers
+from xframe.proving.sides import Side, Tap
+from xframe.tensors import Array
+
+_NEAR = 8  # so many layers before are looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """One call of a layer on both sides, channels first, in float64; the target was fed what the source was.
+
+    ``before`` are the outputs of the mapped layers that ran before it, the nearest first; both sides have them. ``kin``
+    is what the target's other layers of its kind read. ``planned`` gives what a tensor of the target should hold, where
+    it may hold something else.
+    """
+
+    source: Side
+    target: Side
+    layer: Layer
+    names: tuple[str, str]
+    read: tuple[Array, Array]
+    gave: tuple[Array, Array]
+    before: Sequence[tuple[str, Array]]
+    kin: Mapping[str, Array]
+    attributes: tuple[Mapping[str, Any], Mapping[str, Any]]
+    tolerance: Tolerance
+    planned: Callable[[str], Array] | None
+    is_last: bool
+    alignment: Alignment | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        shapes = [array.shape for _, array in self.before]
+        maps = possible_maps(shapes, self.read[0].shape[1]) if self.read[0].ndim == 2 else ()
+        object.__setattr__(self, "alignment", align(*self.read, maps, self.tolerance))
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """How the two implementations are called."""
+        return self.source.implementation.name, self.target.implementation.name
+
+    def target_gives(self, output: Array) -> bool:
+        """Whether ``output``, of a changed target, is what the source gave."""
+        return self.same(self.gave[0], output)
+
+    def same(self, one: Array, other: Array) -> bool:
+        """Whether two arrays agree to the tolerance."""
+        return bool(compare(*alike(one, other), self.tolerance))
+
+
+def gather(
+    source: Side,
+    target: Side,
+    probe: Array,
+    diff: LayerDiff,
+    tolerance: Tolerance,
+    *,
+    skip: Collection[str],
+    planned: Callable[[str], Array] | None,
+) -> Evidence:
+    """Run both sides once more, the target re-fed. Call it within ``source.scratch()``: the arrays are in its files."""
+    layers = mapped_layers(source, target, skip)
+    ran = source.run(probe, "float64", list(layers), reads=[diff.source_name])()
+    watched = [
+        layer.layer_name(target.implementation.name) for layer in layers.values() if layer.kind is diff.layer.kind
+    ]
+    again = target.run(probe, "float64", watched, reads=watched, instead=expected(ran, source, target, layers))()
+    index = _index(ran.taps, diff.source_name, diff.turn)
+    here, there = ran.taps[index], again.taps[_index(again.taps, diff.target_name, diff.turn)]
+    asked = source.attributes(), target.attributes()
+    return Evidence(
+        source=source,
+        target=target,
+        layer=diff.layer,
+        names=(diff.source_name, diff.target_name),
+        read=(_first(source, here.read), _first(target, there.read)),
+        gave=(_first(source, here.gave), _first(target, there.gave)),
+        before=[(tap.layer, _first(source, tap.gave)) for tap in reversed(ran.taps[max(0, index - _NEAR) : index])],
+        kin={tap.layer: _first(target, tap.read) for tap in again.taps if tap.layer != diff.target_name},
+        attributes=(asked[0].get(diff.source_name, {}), asked[1].get(diff.target_name, {})),
+        tolerance=tolerance,
+        planned=planned,
+        is_last=index == len(ran.taps) - 1,
+    )
+
+
+def _index(taps: Sequence[Tap], layer: str, turn: int) -> int:
+    turns: Counter[str] = Counter()
+    for index, tap in enumerate(taps):
+        if tap.layer == layer and turns[layer] == turn:
+            return index
+        turns[tap.layer] += 1
+    raise LookupError(f"{layer} did not run {turn + 1} times when it was run again")
+
+
+def _first(side: Side, placed: Sequence[exchange.Message]) -> Array:
+    """The first of several arrays, channels first."""
+    return side.channels_first(exchange.get(placed[0]))
