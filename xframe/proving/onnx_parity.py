@@ -9,6 +9,7 @@ import numpy as np
 
 from xframe import exchange
 from xframe.comparison import Tolerance, compare_all
+from xframe.proving.onnx_weights import weights_in
 from xframe.proving.sides import Side
 from xframe.proving.verdict import Parity
 from xframe.tensors import Array
@@ -41,6 +42,7 @@ def export_parity(pool: Pool, side: Side, probe: Array, float64: Sequence[Array]
         noise=noise,
         bound=bound,
         bytes=path.stat().st_size,
+        weights=weights_in(path, side),
         seconds=time.perf_counter() - started,
     )
 

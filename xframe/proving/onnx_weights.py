@@ -12,13 +12,18 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from xframe import checkpoints
 from xframe.comparison import Tolerance, compare
+from xframe.proving.sides import Side
 from xframe.tensors import Array
 
 FOLDED = Tolerance(rtol=1e-5)  # a fold is computed in float32 by the exporter
+HOWS = ("same", "rearranged", "folded", "constant")
 Tensors = Mapping[str, Array]
 
 
@@ -66,6 +71,16 @@ class GraphWeights:
         """How many initialisers are matched in that way."""
         return sum(match.how == how for match in self.matches)
 
+    def to_json(self) -> dict[str, Any]:
+        counts = {how: self.count(how) for how in HOWS}
+        return {**counts, "unexplained": list(self.unexplained), "absent": list(self.absent)}
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {how}" for how in HOWS if (count := self.count(how)))
+        lost = f"; not in the graph: {', '.join(self.absent)}" if self.absent else ""
+        odd = f"; unexplained: {', '.join(self.unexplained)}" if self.unexplained else ""
+        return f"{len(self.matches) + len(self.unexplained)} initialisers: {counts}{odd}{lost}"
+
 
 def match_weights(state: Tensors, initialisers: Tensors, norms: Sequence[Norm]) -> GraphWeights:
     """Look up every initialiser among the tensors of ``state`` and what ``norms`` make of them when they are folded.
@@ -89,6 +104,7 @@ class _Finder:
         self._norms = [(norm, *norm.scale_and_shift(state)) for norm in norms]
         self._by_values: dict[tuple[int, str], list[str]] = defaultdict(list)
         self._by_size: dict[int, list[str]] = defaultdict(list)
+        self._energy: dict[str, list[Array]] = {}
         for name, values in state.items():
             self._by_values[_values(values)].append(name)
             self._by_size[values.size].append(name)
@@ -116,22 +132,33 @@ class _Finder:
                     if compare(self._state[bias].reshape(-1) * scale + shift, flat, FOLDED):
                         yield (bias, *used)
             for kernel in self._by_size[values.size]:
-                if any(_is_scaled(self._state[kernel], scale, values)):
+                if any(_scaled(self._state[kernel], axis, scale, values) for axis in self._axes(kernel, scale, values)):
                     yield (kernel, *used)
 
+    def _axes(self, kernel: str, scale: Array, values: Array) -> Iterator[int]:
+        """Axes of a kernel whose scaling gives the energy that ``values`` have: cheap, and hardly ever wrong."""
+        for axis, energy in enumerate(self._energies(kernel)):
+            if energy.size == scale.size and np.isclose(energy @ scale**2, np.vdot(values, values), rtol=1e-4):
+                yield axis
 
-def _is_scaled(kernel: Array, scale: Array, values: Array) -> Iterator[bool]:
+    def _energies(self, kernel: str) -> list[Array]:
+        """Along each axis, the sums of squares of its slices; a vector has none."""
+        if kernel not in self._energy:
+            squares = self._state[kernel].astype(np.float64) ** 2
+            axes = range(squares.ndim) if squares.ndim > 1 else ()
+            self._energy[kernel] = [squares.sum(axis=tuple({*range(squares.ndim)} - {axis})) for axis in axes]
+        return self._energy[kernel]
+
+
+def _scaled(kernel: Array, axis: int, scale: Array, values: Array) -> bool:
     """Whether ``values`` is the kernel with one of its axes scaled, whatever the order of its axes."""
-    for axis, length in enumerate(kernel.shape):
-        if length != scale.size or kernel.ndim < 2:
-            continue
-        scaled = kernel * scale.reshape([-1 if index == axis else 1 for index in range(kernel.ndim)])
-        if not np.isclose(np.linalg.norm(scaled), np.linalg.norm(values), rtol=1e-4):
-            continue
-        for axes in itertools.permutations(range(kernel.ndim)):
-            turned = scaled.transpose(axes)
-            if _squeezed(turned.shape) == _squeezed(values.shape):
-                yield bool(compare(turned.reshape(values.shape), values, FOLDED))
+    scaled = kernel * scale.reshape([-1 if index == axis else 1 for index in range(kernel.ndim)])
+    turned = (scaled.transpose(axes) for axes in itertools.permutations(range(kernel.ndim)))
+    return any(
+        compare(part.reshape(values.shape), values, FOLDED)
+        for part in turned
+        if _squeezed(part.shape) == _squeezed(values.shape)
+    )
 
 
 def _values(array: Array) -> tuple[int, str]:
@@ -157,3 +184,28 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _is_constant(values: Array) -> bool:
     """Shapes, axes, and single numbers: whole numbers, or one value in all places."""
     return values.dtype.kind in "iub" or values.size == 0 or bool(np.all(values == values.flat[0]))
+
+
+def weights_in(graph: Path, side: Side) -> GraphWeights:
+    """Which tensors of ``side``'s model lie in the graph that was exported from it."""
+    here = side.implementation.name
+    entries = [entry for entry in side.table.entries if here in entry.names]
+    counters = {entry.names[here].name for entry in entries if entry.fill is not None and entry.fill.discard}
+    state = {name: extent.map() for name, extent in side.state()().items() if name not in counters}
+    held = checkpoints.read(graph).tensors
+    return match_weights(state, {name: tensor.array() for name, tensor in held.items()}, list(_norms(side)))
+
+
+def _norms(side: Side) -> Iterator[Norm]:
+    here, attributes = side.implementation.name, side.attributes()
+    for layer in side.table.layers:
+        if layer.kind.name == "batch_norm" and "epsilon" in attributes.get(layer.layer_name(here), {}):
+            entries = (entry for entry in side.table.entries if entry.layer is layer and here in entry.names)
+            names = {entry.tensor.role: entry.names[here].name for entry in entries}
+            yield Norm(
+                weight=names.get("weight", ""),
+                bias=names.get("bias", ""),
+                mean=names["mean"],
+                variance=names["variance"],
+                epsilon=attributes[layer.layer_name(here)]["epsilon"],
+            )

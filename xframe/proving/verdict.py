@@ -11,6 +11,7 @@ from xframe.comparison import Comparison, finite_or_none
 from xframe.dtypes import Loss
 from xframe.planning import PortPlan
 from xframe.proving.divergence import Divergence
+from xframe.proving.onnx_weights import GraphWeights
 
 EQUIVALENT, DIFFERENT, UNPROVEN, UNVERIFIED = "equivalent", "different", "unproven", "unverified"
 
@@ -20,6 +21,7 @@ class Parity:
     """One ONNX export, run in onnxruntime, against the model that it was exported from, in float32.
 
     ``noise`` is the model's own rounding noise, max |float32 − float64|; ``bound`` what the difference may be.
+    ``weights`` says which of the model's tensors lie in the graph; it decides nothing.
     """
 
     implementation: str
@@ -28,6 +30,7 @@ class Parity:
     bound: float
     bytes: int
     seconds: float
+    weights: GraphWeights
 
     def to_json(self) -> dict[str, Any]:
         figures = {"noise": finite_or_none(self.noise), "bound": finite_or_none(self.bound)}
@@ -38,6 +41,7 @@ class Parity:
             **passed,
             "bytes": self.bytes,
             "seconds": round(self.seconds, 3),
+            "weights": self.weights.to_json(),
         }
 
 

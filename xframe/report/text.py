@@ -102,6 +102,7 @@ def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
         grid.add_row("[yellow]unproven[/]", escape(f"{_few(proof.unproven)}: the outputs do not depend on them"))
     for parity in proof.parities:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
+        grid.add_row("", escape(str(parity.weights)))
     if proof.divergence is not None:
         grid.add_row("[red]parts at[/]", divergence_line(proof.divergence))
         add_causes(grid, proof.divergence.causes)
