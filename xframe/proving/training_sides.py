@@ -108,14 +108,18 @@ class TrainingSide:
         The dropout layers that are turned off.
         """
         silenced = self.side.ask("start_training", recipe=recipe(self.framework, self.optimizer)).result()
-        self.side.load((name, message) for name, message in self._put(self.start)).result()
+        self.set_tensors({})
         if slots is not None:
             self.set_slots(slots)
         return tuple(silenced)
 
+    def set_tensors(self, instead: Mapping[str, Array]) -> None:
+        """The weights that the side had, but for some that are others."""
+        self.side.load(self._put({**self.start, **instead})).result()
+
     def end(self) -> None:
         """The weights that the side had, and no optimizer; the model stays in float64."""
-        self.side.load((name, message) for name, message in self._put(self.start)).result()
+        self.set_tensors({})
         self.side.ask("end_training").result()
 
     def step(self, batch: Batch, *, keep: bool = False) -> Callable[[], Stepped]:
