@@ -60,7 +60,10 @@ def attributes_of(layer: Any, known: Descriptions) -> Attributes | None:
     found = described(layer, known)
     if found is None:
         return None
-    read = {name: where.read(getattr(layer, where.own)) for name, where in found.attributes.items()}
+    own = {name: getattr(layer, where.own) for name, where in found.attributes.items()}
+    if own.get("stride", 0) is None:  # a pool's of paddle that was not given one moves by its window
+        own["stride"] = own["window"]
+    read = {name: where.read(own[name]) for name, where in found.attributes.items()}
     return {"kind": found.kind, **found.always, **read}
 
 

@@ -6,7 +6,7 @@ Dropout is off, for no two frameworks draw the same masks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,13 +110,18 @@ class Trains(Protocol):
         ...
 
 
-def expect_outputs(found: int, batch: Batch) -> None:
-    """Raises ValueError where a model in training mode gives another number of outputs than in evaluation mode."""
-    if found != len(batch.expected):
+def expect_outputs(outputs: Sequence[Any], batch: Batch) -> None:
+    """Raises ValueError where a model gives other outputs than are expected: nothing is broadcast."""
+    if len(outputs) != len(batch.expected):
         raise ValueError(
-            f"the model gives {found} outputs in training mode, {len(batch.expected)} in evaluation mode; train a "
-            f"variant without auxiliary outputs"
+            f"the model gives {len(outputs)} outputs in training mode, {len(batch.expected)} in evaluation mode; train "
+            f"a variant without auxiliary outputs"
         )
+    for output, expected in zip(outputs, batch.expected, strict=True):
+        shape = tuple(output.shape)
+        wanted = expected.shape if batch.objective == SQUARES else (len(expected), *shape[1:2])
+        if shape != wanted:
+            raise ValueError(f"an output of {list(shape)} cannot be held against a target of {list(expected.shape)}")
 
 
 def expect_same(held: Mapping[str, Any], given: Mapping[str, Any], what: str) -> None:

@@ -8,11 +8,11 @@
     adam           m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;  p ← p − η/(1−β₁ᵗ) · m / d
                    ε after the bias correction:   d = √(v/(1−β₂ᵗ)) + ε
                    ε before the bias correction:  d = (√v + ε) / √(1−β₂ᵗ)
-    rmsprop        s ← ρs + (1−ρ)g²;  b ← μb + g/d;  p ← p − ηb
+    rmsprop        s ← rho·s + (1−rho)g²;  b ← μb + g/d;  p ← p − ηb
                    ε outside the root:  d = √s + ε;      ε inside the root:  d = √(s + ε)
 
-Some buffers hold b times a number: −η in keras's SGD, η in keras's and paddle's RMSprop. At a constant learning rate that
-is the same mathematics, and matters only to whoever carries a buffer from one framework to another.
+Some buffers hold b times a number: −η in keras's SGD, η in keras's and paddle's RMSprop. At a constant learning rate
+that is the same mathematics, and matters only to whoever carries a buffer from one framework to another.
 
 Read in torch 2.13.0 (torch/optim/{sgd,adam,rmsprop}.py, _single_tensor_*) and keras 3.15.1
 (keras/src/optimizers/{sgd,adam,rmsprop,base_optimizer}.py). Paddle 3.3.1 computes in C++ (paddle/optimizer/*.py calls
@@ -117,32 +117,38 @@ class Rule:
 
     def update(self, step: int, p: Array, g: Array, slots: Slots) -> Array:
         """The weights after the step of that number, counted from 1; ``slots`` are those before it."""
+        return self.advance(step, p, g, slots)[0]
+
+    def advance(self, step: int, p: Array, g: Array, slots: Slots) -> tuple[Array, Slots]:
+        """The weights and the slots after the step of that number."""
         if self.decay == "l2":
             g = g + self.weight_decay * p
         if self.decay == "decoupled":
             p = p * (1 - self.learning_rate * self.weight_decay)
-        return p - self.learning_rate * self._direction(step, g, slots)
+        direction, kept = {"adam": self._adam, "rmsprop": self._rmsprop, "sgd": self._momentum}[self.family](
+            step, g, slots
+        )
+        return p - self.learning_rate * direction, kept
 
-    def _direction(self, step: int, g: Array, slots: Slots) -> Array:
-        if self.family == "adam":
-            return self._adam(step, g, slots)
-        if self.family == "rmsprop":
-            s = self.rho * slots["mean_square"] + (1 - self.rho) * g * g
-            outside = self.epsilon_stands == OUTSIDE
-            g = g / (np.sqrt(s) + self.epsilon if outside else np.sqrt(s + self.epsilon))
+    def _momentum(self, _step: int, g: Array, slots: Slots) -> tuple[Array, Slots]:
         if not self.momentum:
-            return g
+            return g, {}
         b = self.momentum * (slots["momentum"] / self.factor) + g
-        return g + self.momentum * b if self.nesterov else b
+        return (g + self.momentum * b if self.nesterov else b), {"momentum": b * self.factor}
 
-    def _adam(self, step: int, g: Array, slots: Slots) -> Array:
+    def _rmsprop(self, step: int, g: Array, slots: Slots) -> tuple[Array, Slots]:
+        s = self.rho * slots["mean_square"] + (1 - self.rho) * g * g
+        d = np.sqrt(s) + self.epsilon if self.epsilon_stands == OUTSIDE else np.sqrt(s + self.epsilon)
+        direction, kept = self._momentum(step, g / d, slots)
+        return direction, {"mean_square": s, **kept}
+
+    def _adam(self, step: int, g: Array, slots: Slots) -> tuple[Array, Slots]:
         (one, two), root = self.betas, np.sqrt(1 - self.correction[1] ** step)
         m = one * slots["first_moment"] + (1 - one) * g
         v = two * slots["second_moment"] + (1 - two) * g * g
         after = self.epsilon_stands == AFTER
         d = np.sqrt(v) / root + self.epsilon if after else (np.sqrt(v) + self.epsilon) / root
-        found: Array = m / (1 - self.correction[0] ** step) / d
-        return found
+        return m / (1 - self.correction[0] ** step) / d, {"first_moment": m, "second_moment": v}
 
     @property
     def essence(self) -> Rule:
@@ -163,12 +169,13 @@ def rule_of(framework: str, optimizer: Optimizer) -> Rule:
     for name in form.rounded:
         if name in given and (name != "weight_decay" or decay == form.native):  # another is the adapter's, in float64
             given[name] = single(given[name])
+    one, two = optimizer.betas
     families = {"adam": "adam", "adamw": "adam", "rmsprop": "rmsprop"}
     return Rule(
         family=families.get(optimizer.name, "sgd"),
         nesterov=optimizer.name == "nesterov",
         betas=optimizer.betas,
-        correction=tuple(map(single, optimizer.betas)) if "correction" in form.rounded else optimizer.betas,
+        correction=(single(one), single(two)) if "correction" in form.rounded else (one, two),
         epsilon_stands=form.epsilon,
         decay=decay,
         buffer=form.buffer,

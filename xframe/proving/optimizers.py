@@ -1,4 +1,4 @@
-"""Optimizers as one says them: a name, and every figure that it is built with. Nothing is left to a framework's default.
+"""Optimizers as one says them: a name, and every figure that it is built with. None is left to a framework.
 
 ``adam,learning_rate=0.001,epsilon=1e-7`` on the command line; ``adamw / adam,decay=l2`` gives each side its own.
 """
@@ -61,13 +61,13 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "momentum": {"learning_rate": 0.01, "momentum": 0.9},
     "nesterov": {"learning_rate": 0.01, "momentum": 0.9},
     "adam": {"learning_rate": 0.001, "betas": (0.9, 0.999), "epsilon": 1e-8},
-    "adamw": {"learning_rate": 0.001, "betas": (0.9, 0.999), "epsilon": 1e-8, "weight_decay": 0.01, "decay": "decoupled"},
+    "adamw": {"learning_rate": 0.001, "betas": (0.9, 0.999), "epsilon": 1e-8, "weight_decay": 0.01},
     "rmsprop": {"learning_rate": 0.001, "rho": 0.9, "epsilon": 1e-8},
 }  # fmt: skip
 
 
 def parse_optimizer(text: str) -> Optimizer:
-    """``name,figure=value,…`` as an Optimizer; what is not said takes xframe's own default, the same for all frameworks.
+    """``name,figure=value,…`` as an Optimizer; what is not said takes xframe's own default, the same everywhere.
 
     >>> str(parse_optimizer("adam,epsilon=1e-7"))
     'adam,learning_rate=0.001,betas=0.9:0.999,epsilon=1e-07'

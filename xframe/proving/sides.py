@@ -226,7 +226,7 @@ class Side:
 
     def _place(self, probe: Array) -> exchange.Message:
         for known, message in self._inputs:
-            if known is probe:
+            if known is probe and Path(message[0]).exists():  # not placed within a scratch that is over
                 return message
         native = self.native(probe)
         ((_, message),) = self._pool.put(f"input-{self._handle.replace('/', '-')}", [("", native, native.dtype.name)])

@@ -1,8 +1,9 @@
 """Training parity: both sides take the same steps on the same batches and are held against each other after each.
 
-First the lockstep alone. Where two tensors part, it is done again with gradients and optimizer states looked at: at the
-source's weights the target must have the source's gradients, and each side's update must be its rule's, computed from its
-own gradient and state. Then every step of the one is the other's but for what the rules differ in, and that is predicted.
+First the lockstep alone. Where two tensors part, it is done again with gradients and optimizer states looked at: at
+the source's weights the target must have the source's gradients, and each side's update must be its rule's, computed
+from its own gradient and state. Then every step of the one is the other's but for what the rules differ in, and that
+is predicted.
 """
 
 from __future__ import annotations
@@ -65,9 +66,9 @@ def _result(course: Course, walked: Lockstep, found: Explanation) -> Training:
         steps=walked.steps,
         tensors=len(course.pairs),
         parting=walked.parting,
-        causes=found.causes,
-        faults=found.faults,
-        accounted=found.accounted,
+        causes=tuple(found.causes),
+        faults=tuple(found.faults),
+        accounted=tuple(found.accounted),
         silenced=(Silence(*walked.silenced[0]), Silence(*walked.silenced[1])),
         notes=course.notes,
     )

@@ -1,4 +1,4 @@
-"""From what was seen to causes: what the sides' rules and frameworks differ in, each tried out, and what is left over."""
+"""From what was seen to causes: what rules and frameworks differ in, each tried out, and what is left over."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xframe.comparison import Tolerance, compare
-from xframe.proving.optimizer_causes import Trait, followed_instead, traits
+from xframe.proving.optimizer_causes import Trait, followed_instead
 from xframe.proving.optimizer_rules import Rule, rule_of
 from xframe.proving.training_growth import growth
 from xframe.proving.training_lockstep import Course, Lockstep
 from xframe.proving.training_pairs import Pair
 from xframe.proving.training_precision import precision_of
 from xframe.proving.training_result import Cause, Parting
-from xframe.proving.training_retrace import EPSILON, POOLS, Retrace, retrace
+from xframe.proving.training_retrace import EPSILON, POOLS, Allowed, Retrace, retrace, traits_of
 from xframe.proving.training_statistics import momenta, statistics
 
 _MOST = 5  # names in a sentence
@@ -46,11 +46,13 @@ def explain(course: Course, walked: Lockstep) -> Explanation:
         found.faults.append(_other_start(parting))
         return found
     found.faults.extend(_frozen(course, walked))
-    wrong = [pair for pair in course.pairs if pair.target in walked.statistics and not walked.statistics[pair.target][1]]
+    wrong = [
+        pair for pair in course.pairs if pair.target in walked.statistics and not walked.statistics[pair.target][1]
+    ]
     if found.faults:
         return found
     if parting is not None or wrong:
-        precision = precision_of(course.ends, course.plan, course.batches[0])
+        precision = precision_of(course.ends, course.batches[0])
         seen = retrace(course, precision, 1 if parting is None else parting.step)
         wrong = _look_through(course, walked, seen, found)
     right = [pair for pair in course.pairs if pair.target in walked.statistics and pair not in wrong]
@@ -81,16 +83,20 @@ def _look_through(course: Course, walked: Lockstep, seen: Retrace, found: Explan
     """Faults first; without any, what the rules and the frameworks differ in. Pairs whose statistic is wrong."""
     found.faults.extend(_apart(course, seen))
     found.faults.extend(_disobeyed(course, seen))
-    for why, allowed in seen.allowed.items():
-        found.causes.append(
-            Cause(cause=why, detail=_WHY[why], confirmed=True, step=allowed.step, names=(allowed.name,), found=allowed.found)
-        )
-    if walked.parting is not None:
-        found.causes.extend(_by_rules(course, seen, walked.parting))
-    if not found.faults and not found.causes and walked.parting is not None:
-        (found.causes if (grown := _grown(course, seen, walked.parting)).confirmed else found.faults).append(grown)
+    found.causes.extend(_allowed(why, allowed) for why, allowed in seen.allowed.items())
+    by_rules = [] if walked.parting is None else [*_by_rules(course, seen, walked.parting)]
+    found.causes.extend(by_rules)
+    if walked.parting is not None and not found.faults and not by_rules:
+        grown = _grown(course, seen, walked.parting)
+        (found.causes if grown.confirmed else found.faults).append(grown)
     wrong = {apart.name for apart in seen.apart if apart.what == "statistic"}
     return [pair for pair in course.pairs if pair.target in wrong]
+
+
+def _allowed(why: str, found: Allowed) -> Cause:
+    detail = f"{_WHY[why]} to {found.left:.1e} instead of {found.found:.1e}"
+    step, names = found.step, (found.name,)
+    return Cause(cause=why, detail=detail, confirmed=True, step=step, names=names, found=found.found)
 
 
 def _apart(course: Course, seen: Retrace) -> Iterable[Cause]:
@@ -140,58 +146,65 @@ def _disobeyed(course: Course, seen: Retrace) -> Iterable[Cause]:
 def _by_rules(course: Course, seen: Retrace, parting: Parting) -> Iterable[Cause]:
     """The points in which both sides' rules differ, the largest effect first, each with its effect in that step."""
     ours, theirs = (rule_of(end.framework, end.optimizer) for end in course.ends)
-    sides = course.ends[0].side.implementation.name, course.ends[1].side.implementation.name
-    pair, predicted = _predicted(course, seen, parting, (ours, theirs))
-    found = traits(ours, theirs, sides)
+    pair = _shown_on(course, seen, parting)
+    found = traits_of(course)
     if pair is None or not found:
         return
-    effects = sorted(((_effect(seen, ours, trait), trait) for trait in found), key=lambda entry: -entry[0])
+    predicted, real = _sizes(seen, pair, (ours, theirs))
+    effects = sorted(((_effect(seen, trait), trait) for trait in found), key=lambda entry: -entry[0])
     for effect, trait in effects:
         if effect < _SHARE * effects[0][0]:
             continue
         yield Cause(
             cause=trait.name,
-            detail=f"{trait.sentence}; alone {effect:.1e} in this step",
+            detail=f"{trait.sentence}; alone {effect:.1e} by then",
             confirmed=not seen.disobeyed,
             step=seen.at,
             names=(pair.name,),
             predicted=predicted,
-            found=parting.max_rel,
+            found=real,
         )
 
 
-def _predicted(
-    course: Course, seen: Retrace, parting: Parting, rules: tuple[Rule, Rule]
-) -> tuple[Pair | None, float | None]:
-    """The tensor that parted first, and how far apart the two rules put it."""
-    both = [pair for pair in course.pairs if pair.source in seen.updates[0] and pair.target in seen.updates[1]]
-    pair = next((pair for pair in both if pair.target == parting.target_name), both[0] if both else None)
-    if pair is None:
-        return None, None
+def _shown_on(course: Course, seen: Retrace, parting: Parting) -> Pair | None:
+    """The tensor that parted first; where it was the loss, the one that is farthest apart after that step."""
+    ours, theirs = seen.updates
+    both = [pair for pair in course.pairs if pair.source in ours and pair.target in theirs]
+    named = next((pair for pair in both if pair.target == parting.target_name), None)
+    return named or max(both, key=lambda pair: _apart_after(seen, pair), default=None)
+
+
+def _apart_after(seen: Retrace, pair: Pair) -> float:
+    ours, theirs = seen.updates
+    expected = pair.move.rearrangement.apply(ours[pair.source].after)
+    return compare(expected, theirs[pair.target].after, Tolerance()).max_rel
+
+
+def _sizes(seen: Retrace, pair: Pair, rules: tuple[Rule, Rule]) -> tuple[float, float]:
+    """How far apart the two rules put a tensor, each from its own side's gradient and state, and how far it is."""
     ours, theirs = seen.updates[0][pair.source].predicted(rules[0]), seen.updates[1][pair.target].predicted(rules[1])
-    return pair, compare(pair.move.rearrangement.apply(ours), theirs, Tolerance()).max_rel
+    predicted = compare(pair.move.rearrangement.apply(ours), theirs, Tolerance()).max_rel
+    return predicted, _apart_after(seen, pair)
 
 
-def _effect(seen: Retrace, rule: Rule, trait: Trait) -> float:
-    """The largest relative difference that one trait makes to a tensor of the source in that step."""
-    updates = seen.updates[0].values()
-    try:
-        return max(compare(held.predicted(rule), held.predicted(trait.instead), Tolerance()).max_rel for held in updates)
-    except KeyError:  # another optimizer altogether keeps another state
-        return float("inf")
+def _effect(seen: Retrace, trait: Trait) -> float:
+    """The largest relative difference that one trait has made to a tensor of the source by then."""
+    shadows, ours = seen.shadows[trait.name], seen.updates[0]
+    found = (compare(ours[name].after, shadow, Tolerance()).max_rel for name, shadow in shadows.items() if name in ours)
+    return max(found, default=float("inf"))
 
 
 def _grown(course: Course, seen: Retrace, parting: Parting) -> Cause:
-    """Rounding that training carries on: the rules are the same, and so are all gradients at the same weights."""
+    """A small difference that training carries on: rounding, where nothing else is known of it."""
     by = max(seen.gradients, 2.0**-52)
     own = growth(course, by, seen.at)
     source = course.ends[0].side.implementation.name
     detail = (
-        f"at the same weights all gradients agree to {by:.1e} in every step, and every update is its rule's; {source} "
-        f"parts from itself by {own:.1e} when its weights are moved by that much"
+        f"up to this step all gradients agree to {by:.1e} at the same weights, and every update is its rule's; "
+        f"training carries that on: {source} parts from itself by {own:.1e} when its weights are moved by as much"
     )
     return Cause(
-        cause="rounding",
+        cause="growth" if any(allowed.first <= seen.at for allowed in seen.allowed.values()) else "rounding",
         detail=detail,
         confirmed=parting.max_rel <= _GROWTH * own,
         step=parting.step,

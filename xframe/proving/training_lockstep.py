@@ -100,7 +100,7 @@ def _compare_start(course: Course, held: Sequence[Arrays], found: Lockstep) -> N
 def _compare(
     course: Course, number: int, losses: tuple[float, float], moments: Sequence[Moment], found: Lockstep
 ) -> StepParity:
-    loss = compare(*(np.array([value]) for value in losses), course.tolerance)
+    loss = compare(np.array([losses[0]]), np.array([losses[1]]), course.tolerance)
     _note(found, number, "loss", "loss", loss)
     worst, name = 0.0, ""
     here, there = moments

@@ -1,4 +1,4 @@
-"""The tensors of two sides that are held against each other after a training step: parameters and running statistics."""
+"""The tensors of two sides that are compared after a training step: parameters and running statistics."""
 
 from __future__ import annotations
 

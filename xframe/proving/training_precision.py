@@ -14,7 +14,6 @@ from itertools import combinations
 from math import prod
 from typing import Any
 
-from xframe.planning import PortPlan
 from xframe.proving.optimizer_rules import single
 from xframe.proving.training_sides import Batch, TrainingSide
 
@@ -44,7 +43,7 @@ class Precision:
                     yield found
 
 
-def precision_of(ends: tuple[TrainingSide, TrainingSide], plan: PortPlan, batch: Batch) -> Precision | None:
+def precision_of(ends: tuple[TrainingSide, TrainingSide], batch: Batch) -> Precision | None:
     """Where exactly one side is Paddle's, what it rounds. Runs it in float32: restart both sides behind this."""
     rounding = [number for number, end in enumerate(ends) if end.framework == _ROUNDING_SIDE]
     if len(rounding) != 1:
@@ -52,18 +51,19 @@ def precision_of(ends: tuple[TrainingSide, TrainingSide], plan: PortPlan, batch:
     (number,) = rounding
     end = ends[number]
     held = end.side.attributes()
-    other = ends[1 - number].side.implementation.name
-    return Precision(number, dict(_epsilons(end, other, held, plan)), tuple(_scales(end, held, batch)))
+    epsilons = dict(_epsilons(held, ends[1 - number].side.attributes()))
+    return Precision(number, epsilons, tuple(_scales(end, held, batch)))
 
 
 def _epsilons(
-    end: TrainingSide, other: str, held: Mapping[str, Mapping[str, Any]], plan: PortPlan
+    held: Mapping[str, Mapping[str, Any]], theirs: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    for layer in plan.table.layers:
-        attributes = held.get(layer.layer_name(end.side.implementation.name), {})
-        epsilon, theirs = attributes.get("epsilon"), layer.layer_name(other)
-        if epsilon is not None and theirs and single(epsilon) != epsilon:
-            yield theirs, {"epsilon": single(epsilon)}
+    """The other side's own figures, rounded: a layer that has another epsilon keeps it. Of kinds that both sides have."""
+    kinds = {attributes["kind"] for attributes in held.values() if "epsilon" in attributes}
+    for layer, attributes in theirs.items():
+        epsilon = attributes.get("epsilon")
+        if attributes["kind"] in kinds and epsilon is not None and single(epsilon) != epsilon:
+            yield layer, {"epsilon": single(epsilon)}
 
 
 def _scales(end: TrainingSide, held: Mapping[str, Mapping[str, Any]], batch: Batch) -> Iterator[float]:

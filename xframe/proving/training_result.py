@@ -107,7 +107,7 @@ class Training:
 
     @property
     def verdict(self) -> str:
-        """"equivalent", "explained" or "different"."""
+        """One of "equivalent", "explained" and "different"."""
         if self.faults or (self.parting is not None and not self.causes):
             return "different"
         return "explained" if self.parting is not None or self.causes else "equivalent"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from xframe.comparison import Comparison, Tolerance, compare
-from xframe.proving.optimizer_causes import RTOL, Update
-from xframe.proving.optimizer_rules import rule_of
+from xframe.proving.optimizer_causes import RTOL, Trait, Update, traits
+from xframe.proving.optimizer_rules import Slots, rule_of
 from xframe.proving.training_lockstep import Course
 from xframe.proving.training_pairs import ROUNDING, Moment, Pair, carried, solved
 from xframe.proving.training_precision import Precision
@@ -17,6 +16,7 @@ from xframe.proving.training_sides import Arrays, Batch, OptimizerState
 
 EPSILON, POOLS = "epsilon in float32", "average pools in float32"
 _NOISE = 64 * ROUNDING  # of the step's largest gradient: what a sum that cancels, a bias's before a norm, is left with
+_SETTLES = 10.0  # times smaller: a trial that does less explains nothing
 _NOT_REACHED = Comparison(
     max_abs=float("inf"), max_rel=float("inf"), passed=False, reason="the loss reaches it on one side only"
 )
@@ -34,11 +34,16 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """The gradient that differs most by what one side rounds; allowing for it, it agrees within the tolerance."""
+    """The gradient that differs most by what one side rounds, and how much is left of that when it is allowed for.
 
+    ``first`` is the first step in which that was so, ``step`` the one of the largest difference.
+    """
+
+    first: int
     step: int
     name: str
     found: float
+    left: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,8 @@ class Retrace:
     """What was seen. ``disobeyed`` holds, by side, all updates of the first step in which one broke its rule.
 
     ``updates`` are both sides', by their own names, in the step ``at``; ``gradients`` the largest relative difference
-    of those that agree.
+    of a gradient until then, as it stands. ``shadows`` are the source's weights after that step if one trait of its rule
+    had been the target's from the start, by trait and tensor.
     """
 
     at: int
@@ -65,6 +71,8 @@ class Retrace:
     disobeyed: dict[int, list[Update]] = field(default_factory=dict)
     updates: list[dict[str, Update]] = field(default_factory=list)
     gradients: float = 0.0
+    shadows: dict[str, dict[str, Array]] = field(default_factory=dict)
+    slots: dict[str, dict[str, Slots]] = field(default_factory=dict)  # theirs
 
 
 def retrace(course: Course, precision: Precision | None, at: int) -> Retrace:
@@ -85,7 +93,7 @@ def retrace(course: Course, precision: Precision | None, at: int) -> Retrace:
             after = [read() for read in reading]
             _look_at_loss(found, course.tolerance, number, ours.loss, passed.loss)
             _look_at_statistics(found, course, number, Moment(held[0], after[0]), Moment(feed.there, passed.tensors))
-            _look_at_gradients(found, course, precision, feed, ours.gradients, passed.gradients)
+            _look_at_gradients(found, course, precision, feed, (ours.gradients, passed.gradients))
             for side, gradients in enumerate((ours.gradients, theirs.gradients)):
                 _look_at_updates(found, course, side, _updates(number, held[side], after[side], gradients, slots[side]))
             held = after
@@ -111,42 +119,50 @@ def _look_at_statistics(found: Retrace, course: Course, number: int, here: Momen
 
 
 def _look_at_gradients(
-    found: Retrace, course: Course, precision: Precision | None, feed: Feed, ours: Arrays, theirs: Arrays
+    found: Retrace, course: Course, precision: Precision | None, feed: Feed, taken: tuple[Arrays, Arrays]
 ) -> None:
-    """Compare as they stand; those that differ, once more with what one side rounds put into the other."""
-    apart = _different(found, course, course.pairs, ours, theirs)
-    if precision is not None and apart and precision.epsilons:
+    """Compare as they stand; where they differ, and until the step of interest, with what one side rounds put into the
+    other too.
+    """
+    ours, theirs = taken
+    seen = _Gradients.of(course, ours, theirs)
+    if feed.number <= found.at:
+        found.gradients = max(found.gradients, seen.worst[0])
+    if precision is not None and precision.epsilons and (seen.apart or feed.number <= found.at):
         end, tensors = course.ends[1 - precision.side], (feed.there, feed.here)[precision.side]
         trial = end.gradients(feed.batch, tensors, precision.epsilons)().gradients
         ours, theirs = (ours, trial) if precision.side == 0 else (trial, theirs)
-        still = _different(found, course, [pair for pair, _ in apart], ours, theirs)
-        _allow(found, EPSILON, feed.number, apart, still)
-        apart = still
-    if precision is not None and apart:
-        scales = {pair.target: _scale_of(course, precision, pair, ours, theirs) for pair, _ in apart}
-        still = [entry for entry in apart if scales[entry[0].target] is None]
-        _allow(found, POOLS, feed.number, apart, still)
-        apart = still
-    found.apart.extend(Apart(feed.number, "gradient", pair.target, comparison) for pair, comparison in apart)
+        seen = _allow(found, EPSILON, feed.number, seen, _Gradients.of(course, ours, theirs))
+    if precision is not None and seen.apart:
+        scales = {pair.target: _scale_of(course, precision, pair, ours, theirs) for pair, _ in seen.apart}
+        left = [entry for entry in seen.apart if scales[entry[0].target] is None]
+        agreeing = max((comparison.max_rel for _, comparison in left), default=0.0)
+        seen = _allow(found, POOLS, feed.number, seen, _Gradients(left, (agreeing, "")))
+    found.apart.extend(Apart(feed.number, "gradient", pair.target, comparison) for pair, comparison in seen.apart)
 
 
-def _different(
-    found: Retrace, course: Course, pairs: Iterable[Pair], ours: Arrays, theirs: Arrays
-) -> list[tuple[Pair, Comparison]]:
-    """Pairs whose gradients are not the same; one that only one side has never is."""
-    floor = _NOISE * max((float(np.abs(array).max(initial=0.0)) for array in ours.values()), default=0.0)
-    tolerance = replace(course.tolerance, atol=course.tolerance.atol + floor)
-    apart = []
-    for pair in pairs:
-        has = pair.source in ours, pair.target in theirs
-        if not any(has):
-            continue
-        comparison = _NOT_REACHED if not all(has) else _compared(pair, ours, theirs, tolerance)
-        if not comparison:
-            apart.append((pair, comparison))
-        elif comparison.max_abs > floor:
-            found.gradients = max(found.gradients, comparison.max_rel)
-    return apart
+@dataclass(frozen=True, slots=True)
+class _Gradients:
+    """All gradients of a pass, compared: those that are apart, and the largest relative difference with its tensor."""
+
+    apart: list[tuple[Pair, Comparison]]
+    worst: tuple[float, str]
+
+    @classmethod
+    def of(cls, course: Course, ours: Arrays, theirs: Arrays) -> _Gradients:
+        floor = _NOISE * max((float(np.abs(array).max(initial=0.0)) for array in ours.values()), default=0.0)
+        tolerance = replace(course.tolerance, atol=course.tolerance.atol + floor)
+        apart, worst = [], (0.0, "")
+        for pair in course.pairs:
+            has = pair.source in ours, pair.target in theirs
+            if not any(has):
+                continue
+            comparison = _compared(pair, ours, theirs, tolerance) if all(has) else _NOT_REACHED
+            if not comparison:
+                apart.append((pair, comparison))
+            if comparison.max_abs > floor:
+                worst = max(worst, (comparison.max_rel, pair.target))
+        return cls(apart, worst)
 
 
 def _compared(pair: Pair, ours: Arrays, theirs: Arrays, tolerance: Tolerance, scale: float = 1.0) -> Comparison:
@@ -155,15 +171,15 @@ def _compared(pair: Pair, ours: Arrays, theirs: Arrays, tolerance: Tolerance, sc
     return compare(expected * scale, theirs[pair.target], tolerance)
 
 
-def _allow(
-    found: Retrace, why: str, number: int, before: list[tuple[Pair, Comparison]], after: list[tuple[Pair, Comparison]]
-) -> None:
-    """Note the worst gradient that was apart before and is not any more."""
-    left = {pair.target for pair, _ in after}
-    settled = [(comparison.max_rel, pair.target) for pair, comparison in before if pair.target not in left]
-    if settled and (why not in found.allowed or found.allowed[why].found < max(settled)[0]):
-        worst, name = max(settled)
-        found.allowed[why] = Allowed(number, name, worst)
+def _allow(found: Retrace, why: str, number: int, before: _Gradients, after: _Gradients) -> _Gradients:
+    """Note what a trial settles: ``after`` where it does, else ``before``."""
+    if after.worst[0] > before.worst[0] / _SETTLES:
+        return before
+    kept = found.allowed.get(why)
+    if kept is None or before.worst[0] > kept.found:
+        first = number if kept is None else kept.first
+        found.allowed[why] = Allowed(first, number, before.worst[1], before.worst[0], after.worst[0])
+    return after
 
 
 def _scale_of(course: Course, precision: Precision, pair: Pair, ours: Arrays, theirs: Arrays) -> float | None:
@@ -194,9 +210,29 @@ def _updates(number: int, before: Arrays, after: Arrays, gradients: Arrays, slot
 
 
 def _look_at_updates(found: Retrace, course: Course, side: int, updates: list[Update]) -> None:
-    end = course.ends[side]
-    rule = rule_of(end.framework, end.optimizer)
+    rule = rule_of(course.ends[side].framework, course.ends[side].optimizer)
     if side not in found.disobeyed and any(update.off(rule) > RTOL for update in updates):
         found.disobeyed[side] = updates
+    if side == 0 and updates and updates[0].at <= found.at:
+        for trait in traits_of(course):
+            _cast(found, trait, updates)
     if updates and updates[0].at == found.at:
         found.updates.append({update.name: update for update in updates})
+
+
+def traits_of(course: Course) -> list[Trait]:
+    """The points in which the two sides' rules differ."""
+    ours, theirs = (rule_of(end.framework, end.optimizer) for end in course.ends)
+    return traits(ours, theirs, (course.ends[0].side.implementation.name, course.ends[1].side.implementation.name))
+
+
+def _cast(found: Retrace, trait: Trait, updates: list[Update]) -> None:
+    """A trait's shadow, one step on: the same gradients, another rule."""
+    weights, slots = found.shadows.setdefault(trait.name, {}), found.slots.setdefault(trait.name, {})
+    for update in updates:
+        before = weights.get(update.name, update.before), slots.get(update.name, update.slots)
+        try:
+            moved = trait.instead.advance(update.step, before[0], update.gradient, before[1])
+        except KeyError:  # another optimizer altogether keeps another state
+            continue
+        weights[update.name], slots[update.name] = moved

@@ -44,7 +44,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """One step: its loss, how many calls of dropout functions were skipped, and its gradients if they were asked for."""
+    """One step: its loss, how many calls of dropout were skipped, and its gradients where asked for."""
 
     loss: float
     calls: int

@@ -62,6 +62,7 @@ def _rounded(pair: Pair) -> bool:
 
 
 def _accounted(cause: str, detail: str, walked: Lockstep, pairs: Sequence[Pair]) -> Cause:
-    found = max(walked.statistics[pair.target][0].max_rel for pair in pairs)
+    raw = max(walked.statistics[pair.target][0].max_rel for pair in pairs)
+    found = raw if walked.parting is None else None  # else it is the weights' doing too
     names = tuple(dict.fromkeys(pair.norms[1].layer for pair in pairs if pair.norms is not None))
     return Cause(cause=cause, detail=detail, confirmed=True, names=names, found=found)

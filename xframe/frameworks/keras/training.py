@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -136,7 +135,7 @@ def _optimizer(recipe: Recipe) -> Any:
 def _loss(model: keras.Model, batch: Batch) -> Any:
     """Without keras.losses' classes, which cast to floatx."""
     outputs = keras.tree.flatten(model(keras.ops.convert_to_tensor(batch.inputs.astype("float64")), training=True))
-    expect_outputs(len(outputs), batch)
+    expect_outputs(outputs, batch)
     expected = [keras.ops.convert_to_tensor(np.array(array)) for array in batch.expected]
     if batch.objective == LOGITS:
         found = keras.losses.sparse_categorical_crossentropy(expected[0], outputs[0], from_logits=True)

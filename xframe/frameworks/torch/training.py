@@ -122,7 +122,7 @@ class Trainer:
                 stack.enter_context(_rate_zero(module))
             outputs = listed(self.model(torch.from_numpy(batch.inputs.astype("float64"))))
         self.silenced.calls = skipped.calls
-        expect_outputs(len(outputs), batch)
+        expect_outputs(outputs, batch)
         loss = _loss(outputs, batch)
         loss.backward()
         return float(loss.detach())
@@ -142,7 +142,8 @@ class Trainer:
 
     def _slot(self, tensor: torch.Tensor, own: str) -> Array:
         found = self._optimizer.state.get(tensor, {}).get(own)
-        return (torch.zeros_like(tensor) if found is None else found).detach().numpy().copy()
+        array: Array = (torch.zeros_like(tensor) if found is None else found).detach().numpy().copy()
+        return array
 
 
 def _optimizer(parameters: list[torch.Tensor], recipe: Recipe) -> Any:
@@ -192,7 +193,7 @@ class _Skipping(TorchFunctionMode):
         super().__init__()
         self.calls = 0
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002, PLW3201
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = dict(kwargs or {})
         if func not in _DROPOUTS:
             return func(*args, **given)
