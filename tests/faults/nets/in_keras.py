@@ -32,6 +32,13 @@ class Unbiased(layers.BatchNormalization):
         return outputs
 
 
+class Evaluated(layers.BatchNormalization):
+    """In evaluation mode for good. A functional model overrides what a layer is called with, so that is not enough."""
+
+    def call(self, inputs, training=None, mask=None):
+        return super().call(inputs, training=False, mask=mask)
+
+
 class Dropped(layers.Layer):
     """Dropout by a function, not by a layer of its own."""
 
@@ -51,9 +58,9 @@ def small(
     images = keras.Input((16, 16, 1), dtype=keras.config.dtype_policy().compute_dtype)
     x = images if padding == "same" else layers.ZeroPadding2D(1)(images)
     x = layers.Conv2D(4, 3, strides=2, padding="same" if padding == "same" else "valid", use_bias=bias, name="conv1")(x)
-    normed = Unbiased if variance == "N - 1" else layers.BatchNormalization
+    normed = Unbiased if variance == "N - 1" else Evaluated if training == "forgotten" else layers.BatchNormalization
     x = normed(epsilon=epsilon, momentum=1 - momentum, name="bn1")(
-        x, training={"never": None, "forgotten": False}.get(training, True)
+        x, training=None if training in ("never", "forgotten") else True
     )
     for _ in range(relus):
         x = relu(x)

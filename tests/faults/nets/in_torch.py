@@ -14,7 +14,7 @@ class Biased(nn.BatchNorm2d):
         if self.training:
             count = x.numel() / x.shape[1]
             change = self.running_var - before * (1 - self.momentum)
-            self.running_var.copy_(before * (1 - self.momentum) + change * ((count - 1) / count))
+            self.running_var = before * (1 - self.momentum) + change * ((count - 1) / count)
         return outputs
 
 
