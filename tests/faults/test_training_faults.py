@@ -44,10 +44,7 @@ def test_evaluation_mode_in_one_layer(taught, source, target, at):
     faults = named(result.faults)
     assert faults.keys() >= {"loss", "gradient", "statistic"}
     assert any("bn1" in name for name in faults["statistic"].names)
-    assert (
-        not any("bn2" in name and "var" in name for name in faults["statistic"].names)
-        or "bn1" in faults["statistic"].names[0]
-    )
+    assert "gradient is another" in faults["gradient"].detail
 
 
 @pytest.mark.parametrize(("source", "target"), ROUND)
@@ -92,7 +89,7 @@ def test_weight_decay_under_one_name(taught, source, target, optimizer):
     assert result.verdict == "explained"
     cause = named(result.causes)["decay"]
     assert cause.confirmed
-    assert cause.step == 1
+    assert cause.step == (2 if "momentum" in optimizer else 1)  # the first momentum is the gradient itself
     assert f"{source} adds weight_decay · p to the gradient (l2), keras takes" in cause.detail
 
 
@@ -181,12 +178,14 @@ def test_dropout_is_off(taught, source, target, dropout):
         assert (len(silence.layers), silence.calls) == ((1, 0) if dropout == "layer" else (0, 1))
 
 
-@pytest.mark.parametrize(("knobs", "what"), [({"epsilon": 1e-3}, "gradient"), ({"relus": 0}, "loss")])
+@pytest.mark.parametrize("knobs", [{"epsilon": 1e-3}, {"epsilon": 1.001e-5}, {"relus": 0}])
 @pytest.mark.parametrize(("source", "target"), ROUND)
-def test_another_network(taught, source, target, knobs, what):
+def test_another_network(taught, source, target, knobs):
+    """Paddle's rounding of the right epsilon must not excuse a wrong one."""
     result = taught(Sheet(source, target, knobs), steps=1)
     assert result.verdict == "different"
-    assert what in named(result.faults)
+    assert "gradient" in named(result.faults)
+    assert "epsilon in float32" not in named(result.causes)
 
 
 def test_other_weights_at_the_start(pool, tmp_path):

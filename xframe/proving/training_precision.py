@@ -58,7 +58,7 @@ def precision_of(ends: tuple[TrainingSide, TrainingSide], batch: Batch) -> Preci
 def _epsilons(
     held: Mapping[str, Mapping[str, Any]], theirs: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The other side's own figures, rounded: a layer that has another epsilon keeps it. Of kinds that both sides have."""
+    """The other side's own figures, rounded: a layer that has another epsilon keeps it. Of kinds that both have."""
     kinds = {attributes["kind"] for attributes in held.values() if "epsilon" in attributes}
     for layer, attributes in theirs.items():
         epsilon = attributes.get("epsilon")

@@ -13,6 +13,7 @@ from xframe.proving.training_lockstep import Course
 from xframe.proving.training_pairs import ROUNDING, Moment, Pair, carried, solved
 from xframe.proving.training_precision import Precision
 from xframe.proving.training_sides import Arrays, Batch, OptimizerState
+from xframe.tensors import Array
 
 EPSILON, POOLS = "epsilon in float32", "average pools in float32"
 _NOISE = 64 * ROUNDING  # of the step's largest gradient: what a sum that cancels, a bias's before a norm, is left with
@@ -61,8 +62,8 @@ class Retrace:
     """What was seen. ``disobeyed`` holds, by side, all updates of the first step in which one broke its rule.
 
     ``updates`` are both sides', by their own names, in the step ``at``; ``gradients`` the largest relative difference
-    of a gradient until then, as it stands. ``shadows`` are the source's weights after that step if one trait of its rule
-    had been the target's from the start, by trait and tensor.
+    of a gradient until then, as it stands. ``shadows`` are the source's weights after that step if one trait of its
+    rule had been the target's from the start, by trait and tensor.
     """
 
     at: int

@@ -35,7 +35,7 @@ class Unbiased(layers.BatchNormalization):
 class Evaluated(layers.BatchNormalization):
     """In evaluation mode for good. A functional model overrides what a layer is called with, so that is not enough."""
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs, training=None, mask=None):  # noqa: ARG002
         return super().call(inputs, training=False, mask=mask)
 
 
