@@ -37,6 +37,7 @@ class Recipe:
     weight_decay: float
     l2: float
     shrink: float
+    dtype: str = "float64"  # of weights and state; parity is of float64, files hold what a user's model has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,13 @@ class Trainer(Protocol):
 
     def set_slots(self, slots: Slots) -> None:
         """Go on from another state. Raises ValueError for a role or tensor too many or too few."""
+        ...
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """Role, tensor and the name of it in a file that ``save`` writes, as xframe's readers name it.
+
+        The role "step" is the count of steps, whatever the framework keeps for it; "" is of no consequence.
+        """
         ...
 
     def save(self, path: Path) -> None:

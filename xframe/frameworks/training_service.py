@@ -82,6 +82,10 @@ class TrainingCommands:
         given = {role: {name: exchange.get(message) for name, message in named} for role, named in held.items()}
         self._trainers[handle].set_slots(Slots(step, given))
 
+    def optimizer_keys(self, handle: str) -> list[tuple[str, str, str]]:
+        """Role, tensor and name in the framework's own file of everything that the optimizer keeps."""
+        return self._trainers[handle].keys()
+
     def save_optimizer(self, handle: str, path: str) -> None:
         """Write the optimizer's state with the framework's own writer."""
         self._trainers[handle].save(Path(path))

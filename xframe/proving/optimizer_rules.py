@@ -197,12 +197,13 @@ def form_of(framework: str, optimizer: Optimizer) -> Form:
     return form
 
 
-def recipe(framework: str, optimizer: Optimizer) -> dict[str, Any]:
+def recipe(framework: str, optimizer: Optimizer, dtype: str = "float64") -> dict[str, Any]:
     """What a worker builds: what its constructor cannot do, the adapter does."""
     native, decay = form_of(framework, optimizer).native, rule_of(framework, optimizer).decay
     weight_decay = optimizer.weight_decay
     return {
         **{field.name: getattr(optimizer, field.name) for field in fields(Optimizer) if field.name != "decay"},
+        "dtype": dtype,
         "weight_decay": weight_decay if decay == native else 0.0,
         "l2": weight_decay if decay == "l2" != native else 0.0,
         "shrink": weight_decay if decay == "decoupled" != native else 0.0,

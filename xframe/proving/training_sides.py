@@ -95,8 +95,9 @@ def draw_batches(side: Side, *, steps: int, seed: int, size: int = BATCH) -> tup
 class TrainingSide:
     """A Side whose model is trained with ``optimizer``. Requests return at once; what is returned waits."""
 
-    def __init__(self, side: Side, optimizer: Optimizer) -> None:
+    def __init__(self, side: Side, optimizer: Optimizer, dtype: str = "float64") -> None:
         self.side = side
+        self.dtype = dtype
         self.optimizer = optimizer
         name = side.implementation.framework.name
         self.framework = "keras on torch" if name == "keras" and "torch" in side.versions else name
@@ -107,7 +108,7 @@ class TrainingSide:
 
         The dropout layers that are turned off.
         """
-        silenced = self.side.ask("start_training", recipe=recipe(self.framework, self.optimizer)).result()
+        silenced = self.side.ask("start_training", recipe=recipe(self.framework, self.optimizer, self.dtype)).result()
         self.set_tensors({})
         if slots is not None:
             self.set_slots(slots)
@@ -161,6 +162,10 @@ class TrainingSide:
         held = {role: self._put(arrays) for role, arrays in slots.held.items()}
         self.side.ask("set_optimizer_slots", step=slots.step, held=held).result()
 
+    def keys(self) -> list[tuple[str, str, str]]:
+        """Role, tensor and name in the framework's own file of everything that the optimizer keeps."""
+        return [(role, tensor, key) for role, tensor, key in self.side.ask("optimizer_keys").result()]
+
     def save(self, path: Path) -> Reply:
         """Write the optimizer's state with the framework's own writer."""
         return self.side.ask("save_optimizer", path=str(path.absolute()))
@@ -174,7 +179,7 @@ class TrainingSide:
         with self.side.scratch():
             held = self.tensors()()
             return {
-                name: np.array(array, np.float64 if array.dtype.kind == "f" else array.dtype)
+                name: np.array(array, self.dtype if array.dtype.kind == "f" else array.dtype)
                 for name, array in held.items()
             }
 

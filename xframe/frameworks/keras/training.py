@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -44,10 +47,10 @@ class Trainer:
             raise ValueError(
                 f"models are trained on the tensorflow and torch backends, not on {keras.backend.backend()}"
             )
-        self.model = in_dtype(model, "float64")
+        self.model = in_dtype(model, recipe.dtype)
         self._recipe = recipe
         self._variables = {variable.path: variable for variable in self.model.trainable_variables}
-        with _in_float64():
+        with _in_dtype(recipe.dtype):
             self._optimizer = _optimizer(recipe)
             self._optimizer.build([*self._variables.values()])
         self._roles = dict(_ROLES[recipe.name])
@@ -66,7 +69,7 @@ class Trainer:
         loss, found = self._backward(batch)
         kept = {name: _numpy(part) for name, part in found.items()}
         variables = [self._variables[name] for name in found]
-        with _in_float64(), _no_graph():
+        with _in_dtype(self._recipe.dtype), _no_graph():
             self._optimizer.apply(self._decayed(found), variables)
         return loss, kept
 
@@ -81,7 +84,10 @@ class Trainer:
     def slots(self) -> Slots:
         """``Trainer.slots``."""
         held = {
-            role: {name: _numpy(variable) for name, variable in zip(self._variables, self._kept(own), strict=True)}
+            role: {
+                name: _numpy(variable).astype(np.float64)
+                for name, variable in zip(self._variables, self._kept(own), strict=True)
+            }
             for role, own in self._roles.items()
         }
         return Slots(int(self._optimizer.iterations.numpy()), held)
@@ -95,11 +101,35 @@ class Trainer:
                 variable.assign(slots.held[role][name])
         self._optimizer.iterations.assign(slots.step)
 
+    def keys(self) -> list[tuple[str, str, str]]:
+        """``Trainer.keys``: by place among the optimizer's variables."""
+        places = {id(variable): place for place, variable in enumerate(self._optimizer.variables)}
+        found = [("step", "", "optimizer/vars/0"), ("", "", "optimizer/vars/1")]  # iteration and learning rate
+        for role, own in self._roles.items():
+            named = zip(self._variables, self._kept(own), strict=True)
+            found += [(role, name, f"optimizer/vars/{places[id(variable)]}") for name, variable in named]
+        return found
+
+    def save(self, path: Path) -> None:
+        """``Trainer.save``: a .keras archive holds the state of the optimizer that its model is compiled with."""
+        self.model.compile(optimizer=self._optimizer)
+        self.model.save(path)
+
+    def load(self, path: Path) -> None:
+        """``Trainer.load``, by the optimizer's own loading; the archive's configuration is never read."""
+        import h5py  # noqa: PLC0415 - keras brings it; only this needs it
+
+        with tempfile.TemporaryDirectory() as folder:
+            with zipfile.ZipFile(path) as archive:
+                weights = Path(archive.extract("model.weights.h5", folder))
+            with h5py.File(weights, "r") as file:
+                self._optimizer.load_own_variables({key: held[()] for key, held in file["optimizer/vars"].items()})
+
     def _kept(self, own: str) -> list[Any]:
         return list(getattr(self._optimizer, own))
 
     def _backward(self, batch: Batch) -> tuple[float, dict[str, Any]]:
-        with _in_float64(), _without_dropout() as skipped, ExitStack() as stack:
+        with _in_dtype(self._recipe.dtype), _without_dropout() as skipped, ExitStack() as stack:
             for name in self.silenced.layers:
                 stack.enter_context(_rate_zero(self._layers[name]))
             taken = _GRADIENTS[keras.backend.backend()](self.model, self._variables, batch)
@@ -134,7 +164,7 @@ def _optimizer(recipe: Recipe) -> Any:
 
 def _loss(model: keras.Model, batch: Batch) -> Any:
     """Without keras.losses' classes, which cast to floatx."""
-    outputs = keras.tree.flatten(model(keras.ops.convert_to_tensor(batch.inputs.astype("float64")), training=True))
+    outputs = keras.tree.flatten(model(keras.ops.convert_to_tensor(batch.inputs.astype(keras.config.floatx())), training=True))
     expect_outputs(outputs, batch)
     expected = [keras.ops.convert_to_tensor(np.array(array)) for array in batch.expected]
     if batch.objective == LOGITS:
@@ -181,11 +211,11 @@ def _no_graph() -> Any:
 
 
 @contextmanager
-def _in_float64() -> Iterator[None]:
+def _in_dtype(dtype: str) -> Iterator[None]:
     """The learning rate is a variable of floatx."""
     before = keras.config.floatx()
     try:
-        keras.config.set_floatx("float64")
+        keras.config.set_floatx(dtype)
         yield
     finally:
         keras.config.set_floatx(before)

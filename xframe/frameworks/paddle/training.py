@@ -50,11 +50,11 @@ class Trainer:
     """``training.Trainer``."""
 
     def __init__(self, model: paddle.nn.Layer, recipe: Recipe) -> None:
-        self.model = cast(model, "float64")
+        self.model = cast(model, recipe.dtype)
         self._recipe = recipe
         moving, held = set(trainable(model)), model.state_dict()
         self._parameters = {name: tensor for name, tensor in held.items() if name in moving}
-        with _in_float64():
+        with _in_dtype(recipe.dtype):
             self._optimizer = _optimizer(model.parameters(), recipe)
         self._roles = dict(_ROLES[recipe.name])
         if recipe.name == "rmsprop" and not recipe.momentum:
@@ -75,7 +75,7 @@ class Trainer:
         loss = self._backward(batch)
         found = {name: tensor.grad.numpy() for name, tensor in self._reached()}
         self._decay()
-        with _in_float64():
+        with _in_dtype(self._recipe.dtype):
             self._optimizer.step()
         self._optimizer.clear_grad(set_to_zero=False)
         self._steps += 1
@@ -107,11 +107,22 @@ class Trainer:
         held = self._optimizer._accumulators  # noqa: SLF001 - set_state_dict goes by names that are made up on creation
         for role, own in self._roles.items():
             for name, tensor in self._parameters.items():
-                held[own][tensor.name].set_value(paddle.to_tensor(slots.held[role][name]))
+                held[own][tensor.name].set_value(slots.held[role][name].astype(self._recipe.dtype))
         for own, beta in zip(("beta1_pow_acc", "beta2_pow_acc"), self._recipe.betas, strict=True):
             for tensor in self._parameters.values() if own in held else ():
-                held[own][tensor.name].set_value(np.full([1], beta ** (slots.step + 1)))
+                held[own][tensor.name].set_value(np.full([1], beta ** (slots.step + 1), self._recipe.dtype))
         self._steps = slots.step
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """``Trainer.keys``: a parameter's own name and the accumulator's."""
+        held = [*self._roles.items()]
+        if self._recipe.name in ("adam", "adamw"):
+            held += [("step", "beta2_pow_acc"), ("", "beta1_pow_acc")]
+        if self._recipe.name == "rmsprop":
+            held += [("", own) for own in ("mean_grad", "momentum") if own not in self._roles.values()]
+        return [
+            (role, name, f"{tensor.name}_{own}_0") for name, tensor in self._parameters.items() for role, own in held
+        ]
 
     def save(self, path: Path) -> None:
         """``Trainer.save``."""
@@ -130,7 +141,7 @@ class Trainer:
         with _without_dropout() as skipped, ExitStack() as stack:
             for name in self.silenced.layers:
                 stack.enter_context(_rate_zero(layers[name]))
-            outputs = listed(self.model(paddle.to_tensor(batch.inputs.astype("float64"))))
+            outputs = listed(self.model(paddle.to_tensor(batch.inputs.astype(self._recipe.dtype))))
         self.silenced.calls = len(skipped)
         expect_outputs(outputs, batch)
         loss = _loss(outputs, batch)
@@ -152,19 +163,19 @@ class Trainer:
 
     def _slot(self, tensor: paddle.Tensor, own: str) -> Array:
         found = self._optimizer._accumulators.get(own, {}).get(tensor.name)  # noqa: SLF001 - by parameter
-        return np.zeros(tensor.shape) if found is None else found.numpy()
+        return np.zeros(tensor.shape) if found is None else found.numpy().astype(np.float64)
 
     def _create_accumulators(self) -> None:
         """As the first step would, under the names that they have in a fresh process."""
         block = paddle.static.default_main_program().global_block()
-        with _in_float64():
+        with _in_dtype(self._recipe.dtype):
             self._optimizer._create_accumulators(block, [*self._parameters.values()])  # noqa: SLF001
 
     def _counted(self) -> int:
-        """Steps, from the power of beta that Adam keeps: β^(steps + 1). Other optimizers do not count."""
-        powers = self._optimizer._accumulators.get("beta1_pow_acc", {})  # noqa: SLF001
+        """Steps, from the power of beta2 that Adam keeps: β^(steps + 1). Other optimizers do not count."""
+        powers = self._optimizer._accumulators.get("beta2_pow_acc", {})  # noqa: SLF001
         first = next(iter(powers.values()), None)
-        return 0 if first is None else round(float(np.log(float(first)) / np.log(self._recipe.betas[0]))) - 1
+        return 0 if first is None else round(float(np.log(float(first.numpy()[0])) / np.log(self._recipe.betas[1]))) - 1
 
 
 def _optimizer(parameters: list[paddle.Tensor], recipe: Recipe) -> Any:
@@ -196,11 +207,11 @@ def _loss(outputs: list[paddle.Tensor], batch: Batch) -> paddle.Tensor:
 
 
 @contextmanager
-def _in_float64() -> Iterator[None]:
+def _in_dtype(dtype: str) -> Iterator[None]:
     """The learning rate is a tensor of the default dtype; accumulators are named as in a fresh process."""
     before = paddle.get_default_dtype()
     try:
-        paddle.set_default_dtype("float64")
+        paddle.set_default_dtype(dtype)
         with unique_name.guard():
             yield
     finally:

@@ -47,7 +47,7 @@ class Trainer:
     """``training.Trainer``."""
 
     def __init__(self, model: torch.nn.Module, recipe: Recipe) -> None:
-        self.model = model.to(torch.float64)
+        self.model = model.to(getattr(torch, recipe.dtype))
         self._recipe = recipe
         moving = set(trainable(model))
         held = model.state_dict(keep_vars=True)
@@ -98,11 +98,20 @@ class Trainer:
         for role in self._roles:
             expect_same(self._parameters, slots.held[role], f"{role} of")
         for name, tensor in self._parameters.items():
-            state = {own: torch.tensor(slots.held[role][name]) for role, own in self._roles.items()}
+            state = {own: torch.tensor(slots.held[role][name], dtype=tensor.dtype) for role, own in self._roles.items()}
             if "momentum_buffer" not in state or len(state) > 1:  # SGD counts no steps
                 state["step"] = torch.tensor(float(slots.step))
             self._optimizer.state[tensor] = state
         self._steps = slots.step
+
+    def keys(self) -> list[tuple[str, str, str]]:
+        """``Trainer.keys``: state by place in ``parameters()``."""
+        places = {id(tensor): place for place, tensor in enumerate(self.model.parameters())}
+        held = [(role, own) for role, own in self._roles.items()]
+        if self._recipe.name not in ("sgd", "momentum", "nesterov"):
+            held.append(("step", "step"))
+        named = self._parameters.items()
+        return [(role, name, f"state.{places[id(tensor)]}.{own}") for name, tensor in named for role, own in held]
 
     def save(self, path: Path) -> None:
         """``Trainer.save``."""
@@ -120,7 +129,7 @@ class Trainer:
         with _without_dropout() as skipped, ExitStack() as stack:
             for module in rates.values():
                 stack.enter_context(_rate_zero(module))
-            outputs = listed(self.model(torch.from_numpy(batch.inputs.astype("float64"))))
+            outputs = listed(self.model(torch.from_numpy(batch.inputs.astype(self._recipe.dtype))))
         self.silenced.calls = skipped.calls
         expect_outputs(outputs, batch)
         loss = _loss(outputs, batch)
@@ -142,7 +151,7 @@ class Trainer:
 
     def _slot(self, tensor: torch.Tensor, own: str) -> Array:
         found = self._optimizer.state.get(tensor, {}).get(own)
-        array: Array = (torch.zeros_like(tensor) if found is None else found).detach().numpy().copy()
+        array: Array = (torch.zeros_like(tensor) if found is None else found).detach().double().numpy().copy()
         return array
 
 
