@@ -14,12 +14,14 @@ from contextlib import ExitStack
 from xframe.comparison import Tolerance
 from xframe.errors import UsageError
 from xframe.planning import PortPlan
+from xframe.proving.optimizer_rules import rule_of
+from xframe.proving.optimizer_state import converted, first_difference
 from xframe.proving.optimizers import Optimizer
 from xframe.proving.sides import Side
 from xframe.proving.training_explain import Explanation, explain
 from xframe.proving.training_lockstep import Course, Lockstep, lockstep
 from xframe.proving.training_pairs import pair_up
-from xframe.proving.training_result import Silence, Training
+from xframe.proving.training_result import Cause, Silence, Training
 from xframe.proving.training_sides import Batch, OptimizerState, TrainingSide
 
 _STATES = tuple[OptimizerState, OptimizerState]
@@ -53,8 +55,34 @@ def train(
         course = Course(ends, plan, pairs, tuple(batches), tolerance, states)
         for end in ends:
             stack.callback(end.end)
+        if states is not None and (fault := _other_state(course, states)):
+            return _never_started(course, fault)
         walked = lockstep(course)
         return _result(course, walked, explain(course, walked))
+
+
+def _other_state(course: Course, states: _STATES) -> str:
+    """What the target's optimizer does not start with; empty where both states are one."""
+    rules = tuple(rule_of(end.framework, end.optimizer) for end in course.ends)
+    return first_difference(converted(states[0], course.plan, (rules[0], rules[1])), states[1])
+
+
+def _never_started(course: Course, fault: str) -> Training:
+    source, target = course.ends
+    detail = f"the target's optimizer does not start from the source's state: {fault}"
+    return Training(
+        source=source.side.implementation.name,
+        target=target.side.implementation.name,
+        optimizers=(source.optimizer, target.optimizer),
+        steps=(),
+        tensors=len(course.pairs),
+        parting=None,
+        causes=(),
+        faults=(Cause(cause="state", detail=detail, confirmed=True, step=0),),
+        accounted=(),
+        silenced=(Silence((), 0), Silence((), 0)),
+        notes=course.notes,
+    )
 
 
 def _result(course: Course, walked: Lockstep, found: Explanation) -> Training:

@@ -118,7 +118,7 @@ class Training:
     @property
     def max_rel(self) -> float:
         """The largest relative difference of a parameter at any step."""
-        return max(step.max_rel for step in self.steps)
+        return max((step.max_rel for step in self.steps), default=float("inf"))
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for machines."""

@@ -162,7 +162,7 @@ class TrainingSide:
         held = {role: self._put(arrays) for role, arrays in slots.held.items()}
         self.side.ask("set_optimizer_slots", step=slots.step, held=held).result()
 
-    def keys(self) -> list[tuple[str, str, str]]:
+    def optimizer_keys(self) -> list[tuple[str, str, str]]:
         """Role, tensor and name in the framework's own file of everything that the optimizer keeps."""
         return [(role, tensor, key) for role, tensor, key in self.side.ask("optimizer_keys").result()]
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from xframe.report.units import counted, figure
 
 if TYPE_CHECKING:  # a report must not load what it reports on
+    from xframe.proving.optimizer_result import OptimizerPort
     from xframe.proving.training_result import Cause, Parting, Silence, Training
 
 _COLOURS = {"equivalent": "bold green", "explained": "bold yellow", "different": "bold red"}
@@ -28,9 +29,10 @@ def render_training(result: Training) -> ConsoleRenderable:
     steps = counted(len(result.steps), "step")
     grid.add_row("trained", f"{steps}, in training mode, in float64, {counted(result.tensors, 'tensor')} compared")
     grid.add_row("optimizer", escape(_optimizers(result)))
-    last = result.steps[-1]
-    grid.add_row("loss", f"{_loss(result.steps[0].losses)}, at the end {_loss(last.losses)}")
-    grid.add_row("weights", f"max |a−b| / max |a| {figure(result.max_rel)}, at the end {figure(last.max_rel)}")
+    if result.steps:
+        first, last = result.steps[0], result.steps[-1]
+        grid.add_row("loss", f"{_loss(first.losses)}, at the end {_loss(last.losses)}")
+        grid.add_row("weights", f"max |a−b| / max |a| {figure(result.max_rel)}, at the end {figure(last.max_rel)}")
     if result.parting is not None:
         grid.add_row("parts at", escape(_parting(result.parting)))
     for cause in result.faults:
@@ -45,6 +47,20 @@ def render_training(result: Training) -> ConsoleRenderable:
     for note in result.notes:
         grid.add_row("note", escape(note))
     return Group(title, grid)
+
+
+def add_optimizer(grid: Grid, result: OptimizerPort) -> None:
+    """Rows of a port's report: what state was carried, where it went, and the training that went on from it."""
+    rounding = f", rounding {figure(result.rounding)}" if result.rounding else ""
+    grid.add_row("optimizer", escape(f"{result.optimizer}: {counted(result.values, 'tensor')} of state{rounding}"))
+    grid.add_row("", escape(f"from {result.state}, after {counted(result.step, 'step')}"))
+    trained = result.training
+    more = f", max {figure(trained.max_rel)}" if trained.steps else ""
+    verdict = f"[{_COLOURS[trained.verdict]}]{trained.verdict}[/]"
+    grid.add_row("trained on", f"{counted(len(trained.steps), 'step')} on both sides: {verdict}{more}")
+    for cause in (*trained.faults, *trained.causes):
+        grid.add_row("because", escape(_cause(cause)))
+    grid.add_row("state in", escape(str(result.out)) if result.out else "[red]nothing[/]")
 
 
 def _optimizers(result: Training) -> str:

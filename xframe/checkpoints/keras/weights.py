@@ -54,7 +54,7 @@ class KerasArchive:
 
 
 def optimizer_variables(path: Path, budget: Budget) -> Checkpoint:
-    """The variables of the optimizer in a .keras archive, which the reader of weights leaves out: optimizer/vars/<index>.
+    """The optimizer's variables in a .keras archive, optimizer/vars/<index>; the reader of weights leaves them out.
 
     Index 0 counts the steps, 1 is the learning rate. Raises CheckpointError.
     """

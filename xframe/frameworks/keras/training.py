@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
@@ -15,7 +13,7 @@ import numpy as np
 from xframe.frameworks import resolve
 from xframe.frameworks.attributes import Attributes, changed
 from xframe.frameworks.keras.described import DESCRIPTIONS, layers_by_name
-from xframe.frameworks.keras.model import in_dtype
+from xframe.frameworks.keras.model import in_dtype, load_file
 from xframe.frameworks.training import (
     LOGITS,
     PROBABILITIES,
@@ -116,14 +114,9 @@ class Trainer:
         self.model.save(path)
 
     def load(self, path: Path) -> None:
-        """``Trainer.load``, by the optimizer's own loading; the archive's configuration is never read."""
-        import h5py  # noqa: PLC0415 - keras brings it; only this needs it
-
-        with tempfile.TemporaryDirectory() as folder:
-            with zipfile.ZipFile(path) as archive:
-                weights = Path(archive.extract("model.weights.h5", folder))
-            with h5py.File(weights, "r") as file:
-                self._optimizer.load_own_variables({key: held[()] for key, held in file["optimizer/vars"].items()})
+        """``Trainer.load``: what an optimizer is compiled into takes its state along with the weights."""
+        self.model.compile(optimizer=self._optimizer)
+        load_file(self.model, path)
 
     def _kept(self, own: str) -> list[Any]:
         return list(getattr(self._optimizer, own))
@@ -164,7 +157,8 @@ def _optimizer(recipe: Recipe) -> Any:
 
 def _loss(model: keras.Model, batch: Batch) -> Any:
     """Without keras.losses' classes, which cast to floatx."""
-    outputs = keras.tree.flatten(model(keras.ops.convert_to_tensor(batch.inputs.astype(keras.config.floatx())), training=True))
+    inputs = keras.ops.convert_to_tensor(batch.inputs.astype(keras.config.floatx()))
+    outputs = keras.tree.flatten(model(inputs, training=True))
     expect_outputs(outputs, batch)
     expected = [keras.ops.convert_to_tensor(np.array(array)) for array in batch.expected]
     if batch.objective == LOGITS:
