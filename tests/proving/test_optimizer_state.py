@@ -23,7 +23,8 @@ from xframe.workflows.port_optimizer import OptimizerOptions
 MODEL = "lenet5_maxavg"
 ENDINGS = {"paddle": ".pdopt", "torch": ".pt", "keras": ".keras"}
 WEIGHTS = {"paddle": ".pdparams", "torch": ".pth", "keras": ".weights.h5"}
-PAIRS = [(one, other) for one in ENDINGS for other in ENDINGS if one != other]
+ROUND = [("paddle", "torch"), ("torch", "keras"), ("keras", "paddle")]  # each once as source and once as target
+PAIRS = [*ROUND, *(pytest.param(target, source, marks=pytest.mark.slow) for source, target in ROUND)]
 
 
 @pytest.fixture
@@ -48,9 +49,10 @@ def written(pool, tmp_path):
         table = load_table(model, {})
         with pool.scratch():
             side = Side(pool, table, table.implementation(framework), "writer", "float32")
+            batches = draw_batches(side, steps=2, seed=3)
             end = TrainingSide(side, parse_optimizer(optimizer), "float32")
             end.restart()
-            for batch in draw_batches(side, steps=2, seed=3):
+            for batch in batches:
                 end.step(batch)()
             path = tmp_path / f"{framework}-{model}{ENDINGS[framework]}"
             end.save(path).result()
@@ -89,7 +91,9 @@ def test_there_and_back_is_the_same_file(carried, written, source, target):
         np.testing.assert_allclose(other[name], one[name], rtol=1e-6 if "beta" in name else 0, err_msg=name)
 
 
-@pytest.mark.parametrize(("source", "target"), [("torch", "keras"), ("keras", "paddle")])
+@pytest.mark.parametrize(
+    ("source", "target"), [("torch", "keras"), pytest.param("keras", "paddle", marks=pytest.mark.slow)]
+)
 def test_a_momentum_changes_what_it_holds(carried, source, target):
     """keras keeps −η times what torch and paddle keep; what both do with it next is the same."""
     result = carried(source, target, "momentum,momentum=0.875")
@@ -98,7 +102,9 @@ def test_a_momentum_changes_what_it_holds(carried, source, target):
     assert 0 < result.optimizer.rounding < 1e-7
 
 
-@pytest.mark.parametrize(("source", "target"), [("paddle", "torch"), ("torch", "keras")])
+@pytest.mark.parametrize(
+    ("source", "target"), [("paddle", "torch"), pytest.param("torch", "keras", marks=pytest.mark.slow)]
+)
 def test_without_a_state_the_source_trains_for_one(carried, source, target):
     result = carried(source, target, "rmsprop,momentum=0.875")
     assert result.optimizer
