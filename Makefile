@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all test-keras-on-torch bench catalogue fuzz lint format fixtures clean
+.PHONY: port test test-all training test-keras-on-torch bench catalogue fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -16,6 +16,10 @@ test-all: .venv/ready
 # All that concerns Keras once more, on its torch backend: nobody needs tensorflow just for Keras.
 test-keras-on-torch: .venv/ready
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m "not slow" -k keras -q -n 2 --dist loadgroup tests/zoo tests/equivalence tests/faults tests/proving
+
+# Twenty steps of every optimizer over paddle, torch and keras, on lenet5_maxavg and resnet18: an hour or so.
+training: .venv/ready
+	$(BIN)/python -m pytest tests/proving/test_training.py tests/proving/test_optimizer_state.py tests/faults/test_training_faults.py -q -n 2 --dist loadgroup
 
 bench: .venv/ready
 	$(BIN)/python -m benchmarks --plot docs/speed.svg

@@ -25,7 +25,7 @@ LAYERS = {
 class Sheet:
     """A table for two different frameworks, free to be spoilt before it is written.
 
-    ``knobs`` are options of the factory of the column ``at``, which is "source" or "target"; the other stays right.
+    ``knobs`` are options of the factory of the column ``at``, "source", "target" or "both"; the other stays right.
     """
 
     source: str
@@ -48,7 +48,7 @@ class Sheet:
         columns = {}
         for end, framework in (("source", self.source), ("target", self.target)):
             columns[framework] = {"build": f"nets.in_{framework}:small"}
-            if end == self.at and self.knobs:
+            if self.at in (end, "both") and self.knobs:
                 columns[framework]["options"] = list(self.knobs)
         parts = ['summary = "small"', "input = [1, 16, 16]"]
         parts += [f"{head} = {inline(value)}" for head, value in (("options", self.knobs), ("kinds", self.kinds))]

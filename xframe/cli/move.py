@@ -63,6 +63,17 @@ def port(
     onnx: Annotated[
         bool, typer.Option("--onnx", help="Export both sides to ONNX too and hold the exports to the verdict.")
     ] = False,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,FIGURE=VALUE,…", help="Carry this optimizer's state too: adam,epsilon=1e-7."),
+    ] = None,
+    optimizer_state: Annotated[
+        Path | None,
+        typer.Option(help="Its state in the source's own file; without it the source trains 3 steps for one."),
+    ] = None,
+    optimizer_out: Annotated[
+        Path | None, typer.Option(help="Where the state goes: .pdopt, .pt or .keras. Default: beside the weights.")
+    ] = None,
     set_: Set = None,
     json_: Json = False,
     quiet: Quiet = False,
@@ -75,12 +86,13 @@ def port(
     from xframe.comparison import Tolerance
     from xframe.workflows.port import PortOptions
     from xframe.workflows.port import port as carry_out
+    from xframe.workflows.port_optimizer import optimizer_options
 
     options = PortOptions(
         weights=weights, out=out, seed=seed, dtype=dtype, tolerance=Tolerance(atol=atol, rtol=rtol), verify=verify,
         strict_proof=strict_proof,
         input=input_, onnx=onnx, set=table_options(set_), selection=selection(select, strip_prefix, stored_as),
-        budget=budget(max_memory),
+        budget=budget(max_memory), optimizer=optimizer_options(optimizer, optimizer_state, optimizer_out),
     )  # fmt: skip
     with progress_on_stderr(quiet=quiet or json_) as progress:
         result = carry_out(model, source, target, options, progress=progress)

@@ -12,6 +12,7 @@ import numpy as np
 
 from xframe import exchange
 from xframe.frameworks import Changes, Framework
+from xframe.frameworks.training_service import TrainingCommands
 from xframe.frameworks.walk import Walk
 from xframe.tensors import STORAGE, Array
 
@@ -19,10 +20,11 @@ Named = list[tuple[str, exchange.Message]]
 Shape = tuple[int, ...]
 
 
-class Service:
+class Service(TrainingCommands):
     """The commands. Models are kept under the handles that the parent chooses; arrays go through ``folder``."""
 
     def __init__(self, adapter: Framework, name: str, folder: Path) -> None:
+        super().__init__()
         self._adapter = adapter
         self._name = name
         self._folder = folder
@@ -178,6 +180,7 @@ class Service:
 
     def release(self, handle: str) -> None:
         """Forget a model."""
+        self.end_training(handle)
         self._models.pop(handle, None)
 
 

@@ -31,17 +31,17 @@ def computed(step: Step, values: Values) -> Array:
     return Outgoing(step.target, partial(_strips, step, values, Account())).values()
 
 
-def carried(step: Step, values: Values) -> Array | None:
+def carried(step: Move | Join, values: Values, *, folds: bool = False) -> Array:
     """What belongs to the source's tensors, rearranged as they are: gradients, an optimizer's moments.
 
-    ``values`` gives, by a source tensor's name, an array of its shape, all of one dtype, which the result has too. No
-    values are folded. None for a tensor that is filled.
+    ``values`` gives, by a source tensor's name, an array of its shape, all of one dtype, which the result has too. With
+    ``folds`` they are float64 weights, and what a move folds is folded.
     """
-    if isinstance(step, Filled):
-        return None
+    arrays = [_folded(piece, values) if folds else values(piece.source.name) for piece in step.pieces]
     if isinstance(step, Move):
-        return step.rearrangement.apply(values(step.source.name))
-    tiles = [tile for piece in step.pieces for tile in piece.rearrangement.tiles(values(piece.source.name))]
+        return step.rearrangement.apply(arrays[0])
+    pieces = zip(step.pieces, arrays, strict=True)
+    tiles = [tile for piece, array in pieces for tile in piece.rearrangement.tiles(array)]
     whole = np.empty(_split_shape(step), tiles[0][1].dtype)
     for place, tile in tiles:
         whole[place] = tile
@@ -69,7 +69,7 @@ def _pieces(move: Move, values: Values, account: Account) -> Iterator[Piece]:
     """The tiles of one way, and what makes strips of them in the target's dtype."""
     source, array = move.source, values(move.source.name)
     if move.folds:
-        array, source = _folded(move, array, values), replace(source, dtype="float64")
+        array, source = _folded(move, values), replace(source, dtype="float64")
     stripped = partial(_passed, source, move.target.dtype, account)
     for place, view in move.rearrangement.tiles(array):
         yield place, view, stripped
@@ -80,10 +80,16 @@ def _passed(source: TensorSpec, dtype: str, account: Account, view: Array) -> It
         yield account.passed(strip, source, dtype)
 
 
-def _folded(move: Move, array: Array, values: Values) -> Array:
+def _folded(move: Move, values: Values) -> Array:
     """The source's values in float64, with those of what is folded into them."""
-    total: Array = as_numbers(array, move.source.dtype).astype(np.float64)
+    total = _float64(values(move.source.name), move.source)
     for fold in move.folds:
-        other = as_numbers(values(fold.source.name), fold.source.dtype).astype(np.float64)
+        other = _float64(values(fold.source.name), fold.source)
         total += fold.sign * fold.rearrangement.apply(other)
     return total
+
+
+def _float64(array: Array, spec: TensorSpec) -> Array:
+    """A stored array, or one that is float64 already, as numbers."""
+    numbers: Array = array if array.dtype == np.float64 else as_numbers(array, spec.dtype).astype(np.float64)
+    return numbers.copy()

@@ -65,7 +65,7 @@ def write_certificate(result: PortResult, out: Path, tolerance: Tolerance, probe
         "probe": dict(probe),
         "tolerance": {"atol": tolerance.atol, "rtol": tolerance.rtol},
         **{key: said[key] for key in ("float64", "float32", "onnx", "fold_rounding", "conversion")},
-        **{key: said[key] for key in ("notes", "precision", "versions")},
+        **{key: said[key] for key in ("notes", "precision", "versions", "optimizer")},
         **{key: said["tensors"][key] for key in ("filled", "dropped", "nonfinite", "unproven")},
         "tensors": tensors,
     }

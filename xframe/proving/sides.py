@@ -91,6 +91,14 @@ class Side:
     def _ask(self, command: str, **arguments: object) -> Reply:
         return self._worker.ask(command, handle=self._handle, **arguments)
 
+    def ask(self, command: str, **arguments: object) -> Reply:
+        """Another of the worker's commands, about this side's model: training, for one."""
+        return self._ask(command, **arguments)
+
+    def put(self, arrays: Iterable[tuple[str, Array, str]]) -> list[tuple[str, exchange.Message]]:
+        """Place named arrays, with their dtypes' names, where the worker can map them."""
+        return self._pool.put(f"side-{self._handle.replace('/', '-')}", arrays)
+
     @property
     def specs(self) -> dict[str, TensorSpec]:
         """The built model's own state dict; waits for the build."""

@@ -12,6 +12,7 @@ from xframe.dtypes import Loss
 from xframe.planning import PortPlan
 from xframe.proving.divergence import Divergence
 from xframe.proving.onnx_weights import GraphWeights
+from xframe.proving.optimizer_result import OptimizerPort
 
 EQUIVALENT, DIFFERENT, UNPROVEN, UNVERIFIED = "equivalent", "different", "unproven", "unverified"
 
@@ -97,6 +98,7 @@ class PortResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     precision: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    optimizer: OptimizerPort | None = None
 
     def __repr__(self) -> str:
         return f"<PortResult {heading(self.plan)}: {self.verdict}>"
@@ -116,14 +118,15 @@ class PortResult:
     def verdict(self) -> str:
         if self.proof is None:
             return UNVERIFIED
-        if not self.proof.agrees:
+        if not self.proof.agrees or (self.optimizer is not None and not self.optimizer):
             return DIFFERENT
         return EQUIVALENT if self.holds else UNPROVEN
 
     @property
     def holds(self) -> bool:
         """Whether the proof stands. NaN and Inf in the weights never pass: a relu may hide them from the outputs."""
-        return bool(self.proof) and not self.nonfinite and not (self.strict_proof and self._unseen)
+        carried = self.optimizer is None or bool(self.optimizer)
+        return bool(self.proof) and carried and not self.nonfinite and not (self.strict_proof and self._unseen)
 
     @property
     def _unseen(self) -> bool:
@@ -157,6 +160,7 @@ class PortResult:
             if proof is None or not proof.parities
             else {p.implementation: p.to_json() for p in proof.parities},
             "problems": [],
+            "optimizer": None if self.optimizer is None else self.optimizer.to_json(),
             "notes": list(self.notes),
             "conversion": self.loss.to_json(),
             "fold_rounding": None if proof is None else proof.fold_rounding,

@@ -11,6 +11,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from xframe.dtypes import Loss
+from xframe.report.training import add_optimizer
 from xframe.report.units import counted, figure, size
 
 if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert` starts no worker
@@ -55,6 +56,8 @@ def render_port(result: PortResult) -> ConsoleRenderable:
         _add_proof(grid, result, result.proof)
     else:
         grid.add_row("proof", "[yellow]none: --no-verify[/]")
+    if result.optimizer is not None:
+        add_optimizer(grid, result.optimizer)
     for note in result.notes:
         grid.add_row("note", escape(note))
     grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})" if result.out else "[red]nothing[/]")

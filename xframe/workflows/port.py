@@ -15,6 +15,7 @@ from xframe import checkpoints
 from xframe.checkpoints.budget import AMPLE, Budget
 from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.selection import EVERYTHING, Selection
+from xframe.checkpoints.staging import Stage
 from xframe.comparison import Tolerance
 from xframe.dtypes import check_float
 from xframe.errors import UsageError
@@ -39,6 +40,7 @@ from xframe.proving.weights import at_random, save_through, through_model
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array, TensorSpec
 from xframe.workers import Pool
+from xframe.workflows.port_optimizer import Carrier, OptimizerOptions
 
 Started = tuple[Check, Runs, Sensitivity]  # the source, under way
 
@@ -50,7 +52,7 @@ class PortOptions:
     ``dtype`` converts floating-point tensors on purpose; ``input`` is a .npy of shape (N, C, H, W) to probe with;
     ``strict_proof`` writes nothing while a tensor is unproven; ``set`` gives values to the table's options, such as
     ``num_classes``; ``selection`` says which tensors of the file of weights are meant, ``budget`` what it may make us
-    unpack.
+    unpack; ``optimizer`` carries an optimizer's state too.
     """
 
     weights: Path | None = None
@@ -65,6 +67,7 @@ class PortOptions:
     set: Mapping[str, Option] = field(default_factory=dict)
     selection: Selection = EVERYTHING
     budget: Budget = AMPLE
+    optimizer: OptimizerOptions | None = None
 
 
 def port(
@@ -93,10 +96,14 @@ def port(
         raise UsageError("--select, --strip-prefix and --stored-as are about the file of --weights, and there is none.")
     if options.dtype is not None:
         check_float(options.dtype)
+    if options.optimizer is not None and not options.verify:
+        raise UsageError("--optimizer is proven by training on, so it does not go with --no-verify.")
     table = load_table(model, options.set)
     ends = table.implementation(source), table.implementation(target)
     out = options.out or Path(f"{table.name}{ends[1].framework.extensions[0]}")
     check_output(out, ends[1])
+    if options.optimizer is not None:
+        options.optimizer.written(out, ends[1])
     with ExitStack() as stack:
         workers = pool or stack.enter_context(Pool())
         workers.start(ends[0].framework.name, ends[1].framework.name)
@@ -140,13 +147,36 @@ class _Port:
                 digests = self._write(plan, checkpoint, stage.path)
             proof = self._prove(plan, checkpoint, stage.path, source, probe)
             result = replace(self._result(plan, checkpoint, proof, versions), digests=digests)
-            if result.out is not None:
+            if result.out is not None and self.options.optimizer is not None:
+                result = self._with_optimizer(result, checkpoint, stage, self.options.optimizer)
+            elif result.out is not None:
                 stage.publish()
         if result.out is not None:
             result = replace(result, nbytes=written_bytes(result.out))
         if result.out is not None and proof is not None:
             result = replace(result, certificate=self._certify(result, result.out, probe))
         return replace(result, seconds=self.watch.finish())
+
+    def _with_optimizer(
+        self, result: PortResult, checkpoint: Checkpoint, stage: Stage, asked: OptimizerOptions
+    ) -> PortResult:
+        """Both files get their names, the state's first, or neither does."""
+        carrier = Carrier(
+            pool=self.pool, table=self.table, ends=self.ends, checkpoint=checkpoint, plan=result.plan,
+            dtype=self.options.dtype or "float32", seed=self.options.seed, tolerance=self.options.tolerance,
+            budget=self.options.budget,
+        )  # fmt: skip
+        out = asked.written(self.out, self.ends[1])
+        with (
+            self.watch("optimizer", "carrying the optimizer's state and training on"),
+            checkpoints.staged(out, ending=f".partial{out.suffix}") as beside,
+        ):
+            found = carrier.carry(asked, beside.path, out)
+            if not found:
+                return replace(result, optimizer=found.unwritten(), out=None)
+            beside.publish()
+            stage.publish()
+        return replace(result, optimizer=found)
 
     def _certify(self, result: PortResult, out: Path, probe: Array) -> Path:
         said = {

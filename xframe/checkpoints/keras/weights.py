@@ -53,6 +53,21 @@ class KerasArchive:
         return _read(Window(path, member.offset, member.size), self.name, budget)
 
 
+def optimizer_variables(path: Path, budget: Budget) -> Checkpoint:
+    """The optimizer's variables in a .keras archive, optimizer/vars/<index>; the reader of weights leaves them out.
+
+    Index 0 counts the steps, 1 is the learning rate. Raises CheckpointError.
+    """
+    from xframe.checkpoints.keras.process import parsed  # noqa: PLC0415 - 15 ms that other formats need not pay
+
+    member = zips.members(path).get(_WEIGHTS)
+    if member is None or not member.stored:
+        raise refusal(path, expected=f"a stored {_WEIGHTS}", found="none", attempt="compile and model.save")
+    _, tensors = parsed(Window(path, member.offset, member.size), budget)
+    kept = {label: tensor for label, tensor in tensors.items() if label.startswith(_OPTIMIZER)}
+    return Checkpoint(path=path, format="keras", tensors=kept, notes=())
+
+
 def _read(window: Window, name: str, budget: Budget) -> Checkpoint:
     from xframe.checkpoints.keras.process import parsed  # noqa: PLC0415 - 15 ms that other formats need not pay
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import paddle
 
-from xframe.frameworks.paddle import backward, described, model, passes
+from xframe.frameworks.paddle import backward, described, model, passes, training
 
 
 class Paddle:
@@ -27,6 +27,7 @@ class Paddle:
     trainable = staticmethod(backward.trainable)
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
+    trainer = staticmethod(training.Trainer)
 
 
 framework = Paddle()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import paddle
+from paddle.utils import unique_name
 
 from xframe.frameworks import State, resolve
 from xframe.tensors import Array
@@ -15,7 +16,8 @@ from xframe.tensors import Array
 
 def build(factory: str, options: Mapping[str, Any], dtype: str) -> paddle.nn.Layer:
     """``Framework.build``."""
-    return cast(resolve(factory)(**options), dtype)
+    with unique_name.guard():  # parameters are named as in a fresh process: an optimizer's files go by these names
+        return cast(resolve(factory)(**options), dtype)
 
 
 def state(model: paddle.nn.Layer) -> State:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from xframe.frameworks.torch import backward, described, model, passes
+from xframe.frameworks.torch import backward, described, model, passes, training
 
 
 class Torch:
@@ -27,6 +27,7 @@ class Torch:
     trainable = staticmethod(backward.trainable)
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
+    trainer = staticmethod(training.Trainer)
 
 
 framework = Torch()
