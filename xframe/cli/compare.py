@@ -28,6 +28,18 @@ def diff(
     gradients: Annotated[
         bool, typer.Option("--gradients", help="Also compare the gradients of every parameter and of the input.")
     ] = False,
+    train_steps: Annotated[
+        int,
+        typer.Option("--train-steps", metavar="K", min=0, help="Also train both sides, K steps from the same start."),
+    ] = 0,
+    optimizer: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,FIGURE=VALUE,…",
+            help="For --train-steps: sgd, momentum, nesterov, adam, adamw or rmsprop and its figures, such as "
+            "adam,epsilon=1e-7; the source's / the target's where they differ.",
+        ),
+    ] = "momentum",
     free: Annotated[
         bool, typer.Option("--free", help="Only let both sides run freely; no layer is fed what its counterpart read.")
     ] = False,
@@ -54,7 +66,8 @@ def diff(
 
     options = DiffOptions(
         source_weights=source_weights, target_weights=target_weights, seed=seed, input=input_, refed=not free,
-        tolerance=Tolerance(atol=atol, rtol=rtol), gradients=gradients, set=table_options(set_),
+        tolerance=Tolerance(atol=atol, rtol=rtol), gradients=gradients, train_steps=train_steps, optimizer=optimizer,
+        set=table_options(set_),
         budget=budget(max_memory),
     )  # fmt: skip
     with progress_on_stderr(quiet=quiet or json_) as progress:

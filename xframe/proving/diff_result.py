@@ -13,6 +13,7 @@ from xframe.proving.divergence import Divergence
 from xframe.proving.gradient_diff import Gradients
 from xframe.proving.layer_diff import LayerDiff, LayerDiffs
 from xframe.proving.tensor_diff import TensorDiff
+from xframe.proving.training_result import Training
 from xframe.proving.verdict import DIFFERENT, EQUIVALENT, heading
 
 WORST = 5
@@ -34,6 +35,7 @@ class DiffResult:
     first_divergence: Divergence | None = None
     causes: Mapping[str, tuple[Cause, ...]] = field(default_factory=dict)
     gradients: Gradients | None = None
+    training: Training | None = None
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -41,7 +43,8 @@ class DiffResult:
     def __bool__(self) -> bool:
         """Outputs, every mapped layer, and whatever else was asked for agree."""
         agree = bool(self.outputs) and all(self.layers.calls) and not self.tensors
-        return agree and self.first_divergence is None and (self.gradients is None or bool(self.gradients))
+        asked = [found for found in (self.gradients, self.training) if found is not None]
+        return agree and self.first_divergence is None and all(asked)
 
     def __repr__(self) -> str:
         return f"<DiffResult {heading(self.plan)}: {self.verdict}>"
@@ -55,6 +58,7 @@ class DiffResult:
             f"layers: {count} of {len(self.layers.calls)} calls differ",
             *([f"first divergence: {self.first_divergence}"] if self.first_divergence is not None else []),
             *([str(self.gradients)] if self.gradients is not None else []),
+            *([f"training: {self.training.verdict}"] if self.training is not None else []),
         ]
         return "\n".join([*said, *(f"tensor {found.name}: {found.how}" for found in self.tensors or ()), *self.notes])
 
@@ -82,6 +86,7 @@ class DiffResult:
             "causes": {name: [cause.to_json() for cause in causes] for name, causes in self.causes.items()},
             "tensors": None if self.tensors is None else [tensor.to_json() for tensor in self.tensors],
             "gradients": None if self.gradients is None else self.gradients.to_json(),
+            "training": None if self.training is None else self.training.to_json(),
             "problems": [],
             "notes": list(self.notes),
             "seconds": {name: round(value, 3) for name, value in self.seconds.items()},

@@ -23,12 +23,19 @@ def random_input(table: Table, seed: int) -> Array:
     The images have standard deviations of 1 and 8. Where the table says that the input is token ids, those: int64,
     evenly from 0 to below ``tokens``.
     """
-    generator = np.random.default_rng(seed)
+    drawn = random_batch(table, np.random.default_rng(seed), len(SCALES))
     if table.tokens is not None:
-        return generator.integers(0, table.tokens, (len(SCALES), *table.input), np.int64)
-    scales = np.array(SCALES, np.float32).reshape(-1, *(1 for _ in table.input))
-    scaled: Array = generator.standard_normal((len(SCALES), *table.input), np.float32) * scales
+        return drawn
+    scaled: Array = drawn * np.array(SCALES, np.float32).reshape(-1, *(1 for _ in table.input))
     return scaled
+
+
+def random_batch(table: Table, generator: np.random.Generator, size: int) -> Array:
+    """``size`` inputs of the table: standard normal in float32, or token ids in int64."""
+    shape = (size, *table.input)
+    if table.tokens is not None:
+        return generator.integers(0, table.tokens, shape, np.int64)
+    return generator.standard_normal(shape, np.float32)
 
 
 def read_input(path: Path, table: Table) -> Array:

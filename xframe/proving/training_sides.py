@@ -13,6 +13,7 @@ from xframe import exchange
 from xframe.mapping import Implementation
 from xframe.proving.optimizer_rules import recipe
 from xframe.proving.optimizers import Optimizer
+from xframe.proving.probe import random_batch
 from xframe.proving.sides import Side
 from xframe.tensors import Array
 from xframe.workers import Reply
@@ -73,12 +74,12 @@ class OptimizerState:
 
 
 def draw_batches(side: Side, *, steps: int, seed: int, size: int = BATCH) -> tuple[Batch, ...]:
-    """Standard normal inputs in float32 and random targets, the same for every side that has this table.
+    """Random inputs and random targets, the same for every side that has this table.
 
     Outputs of N×C are classified; for others a standard normal target of their shape is drawn. Runs ``side`` once.
     """
     random = np.random.default_rng(seed)
-    inputs = [random.standard_normal((size, *side.table.input), np.float32) for _ in range(steps)]
+    inputs = [random_batch(side.table, random, size) for _ in range(steps)]
     with side.scratch():
         outputs = side.run(inputs[0], "float64")().arrays
         shapes = [output.shape for output in outputs]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from xframe.comparison import Comparison
 from xframe.report.text import add_causes, divergence_line, rows, seconds_line, title
+from xframe.report.training import render_training
 from xframe.report.units import counted, figure
 
 if TYPE_CHECKING:  # a report must not load what it reports on
@@ -42,7 +43,10 @@ def render_diff(result: DiffResult, *, every: bool = False) -> ConsoleRenderable
     grid.add_row("took", seconds_line(result.seconds))
     shown = result.layers.calls if every else result.layers.worst(_SHOWN)
     heading = Text("every layer, as the source runs them" if every else "the layers that are furthest apart", "dim")
-    return Group(title(result.plan, result.verdict), grid, Text(), heading, _layers(shown))
+    parts: list[ConsoleRenderable] = [title(result.plan, result.verdict), grid, Text(), heading, _layers(shown)]
+    if result.training is not None:
+        parts += [Text(), render_training(result.training)]
+    return Group(*parts)
 
 
 def _layers(calls: tuple[LayerDiff, ...]) -> Grid:

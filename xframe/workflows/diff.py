@@ -25,11 +25,15 @@ from xframe.proving.diff_result import DiffResult
 from xframe.proving.divergence import Divergence, diverging
 from xframe.proving.gradient_diff import Gradients, diff_gradients, random_cotangents
 from xframe.proving.layer_diff import LayerDiffs, diff_layers, tapped
+from xframe.proving.optimizers import parse_optimizers
 from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import load_planned, load_source
 from xframe.proving.sides import Side
 from xframe.proving.tensor_diff import TensorDiff, diff_tensors
+from xframe.proving.training import train
+from xframe.proving.training_result import Training
+from xframe.proving.training_sides import draw_batches
 from xframe.proving.weights import at_random, held_in, through_model
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array
@@ -44,7 +48,8 @@ class DiffOptions:
     """What is compared. Weights are files of either side, or None; ``input`` is a .npy of shape (N, C, H, W).
 
     ``refed`` also looks at each layer by itself, fed what its counterpart read. ``gradients`` compares those of every
-    parameter and of the input. ``set`` gives values to the table's options, such as ``num_classes``.
+    parameter and of the input; ``train_steps`` trains both sides for so many steps with ``optimizer``, written as on the
+    command line: a name and its figures, two with a slash between them where the sides have different ones. ``set`` gives values to the table's options, such as ``num_classes``.
     """
 
     source_weights: Path | None = None
@@ -54,6 +59,8 @@ class DiffOptions:
     input: Path | None = None
     refed: bool = True
     gradients: bool = False
+    train_steps: int = 0
+    optimizer: str = "momentum"
     set: Mapping[str, Option] = field(default_factory=dict)
     budget: Budget = AMPLE
 
@@ -76,6 +83,7 @@ def diff(
     True
     """
     options = options or DiffOptions()
+    parse_optimizers(options.optimizer)  # what is wrong with it is said before anything runs
     table = load_table(model, options.set)
     ends = table.implementation(source), table.implementation(target)
     with ExitStack() as stack:
@@ -120,6 +128,8 @@ class _Diff:
             first, causes = self._causes(layers, plan, held, probe, (one, other))
         with self.watch("gradients", "comparing gradients"):
             gradients = self._gradients(plan, probe, layers)
+        with self.watch("train", "training both sides"):
+            training = self._training(plan)
         return DiffResult(
             plan=plan,
             outputs=outputs,
@@ -128,6 +138,7 @@ class _Diff:
             first_divergence=first,
             causes=causes,
             gradients=gradients,
+            training=training,
             weights=str(held.path),
             notes=(*plan.differences, *notes, *layers.alone),
             seconds=self.watch.finish(),
@@ -230,6 +241,14 @@ class _Diff:
             )
         cotangents = random_cotangents(layers.outputs[0], self.options.seed)
         return diff_gradients((self.source, self.target), plan, probe, cotangents, self.options.tolerance)
+
+    def _training(self, plan: PortPlan) -> Training | None:
+        """Last of all: training moves weights, and both sides end in other states than they began in."""
+        if not self.options.train_steps:
+            return None
+        optimizers = parse_optimizers(self.options.optimizer)
+        batches = draw_batches(self.source, steps=self.options.train_steps, seed=self.options.seed)
+        return train(self.source, self.target, plan, batches, optimizers, tolerance=self.options.tolerance)
 
 
 def _named(parsed: Checkpoint, side: Side) -> Checkpoint:
