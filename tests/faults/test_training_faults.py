@@ -132,8 +132,8 @@ def test_optimizer_that_is_not_the_one_said(taught, monkeypatch, framework, inst
     """The worker is handed another recipe than the one that the rule is of."""
     honest = training_sides.recipe
 
-    def dishonest(name, optimizer):
-        made = honest(name, optimizer)
+    def dishonest(name, optimizer, dtype="float64"):
+        made = honest(name, optimizer, dtype)
         return {**made, **instead} if name == framework else made
 
     monkeypatch.setattr(training_sides, "recipe", dishonest)
