@@ -3,11 +3,11 @@
 from contextlib import contextmanager
 
 from xframe.mapping import load_table
-from xframe.proving.optimizers import parse_optimizers
+from xframe.proving.optimizers.spec import parse_optimizers
 from xframe.proving.sides import Side
-from xframe.proving.training import train
-from xframe.proving.training_sides import draw_batches
-from xframe.proving.training_start import start_both
+from xframe.proving.training.sides import draw_batches
+from xframe.proving.training.start import start_both
+from xframe.proving.training.train import train
 from xframe.proving.weights import at_random
 
 

@@ -6,9 +6,9 @@ from planted import FRAMEWORKS, ROUND, Sheet
 from training_pairs import both, trained
 
 from xframe.proving import training_sides
-from xframe.proving.optimizers import parse_optimizer
-from xframe.proving.training import train
-from xframe.proving.training_sides import TrainingSide, draw_batches
+from xframe.proving.optimizers.spec import parse_optimizer
+from xframe.proving.training.sides import TrainingSide, draw_batches
+from xframe.proving.training.train import train
 
 SEPARATOR = {"paddle": ".", "torch": ".", "keras": "/"}
 

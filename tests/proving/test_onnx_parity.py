@@ -5,7 +5,7 @@ import pytest
 
 from xframe.errors import ModelError
 from xframe.mapping import load_table
-from xframe.proving.onnx_parity import export_parity
+from xframe.proving.onnx.parity import export_parity
 from xframe.proving.probe import random_input
 from xframe.proving.sides import Side
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xframe.proving.onnx_weights import Norm, match_weights
+from xframe.proving.onnx.weights import Norm, match_weights
 
 NORM = Norm(weight="bn.weight", bias="bn.bias", mean="bn.mean", variance="bn.variance", epsilon=1e-3)
 OF_NORM = ("bn.weight", "bn.bias", "bn.mean", "bn.variance")

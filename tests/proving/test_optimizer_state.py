@@ -13,9 +13,9 @@ from xframe.checkpoints.keras.weights import optimizer_variables
 from xframe.checkpoints.model import Outgoing
 from xframe.errors import CheckpointError, UnsafeCheckpoint, UsageError
 from xframe.mapping import load_table
-from xframe.proving.optimizers import parse_optimizer
+from xframe.proving.optimizers.spec import parse_optimizer
 from xframe.proving.sides import Side
-from xframe.proving.training_sides import OptimizerState, TrainingSide, draw_batches
+from xframe.proving.training.sides import OptimizerState, TrainingSide, draw_batches
 from xframe.tensors import TensorSpec
 from xframe.workflows import port_optimizer
 from xframe.workflows.port_optimizer import OptimizerOptions

@@ -9,9 +9,9 @@ from training_pairs import both, trained
 
 from xframe.comparison import Tolerance
 from xframe.errors import ModelError, UsageError
-from xframe.proving.optimizers import parse_optimizer
-from xframe.proving.training import train
-from xframe.proving.training_sides import TrainingSide, draw_batches
+from xframe.proving.optimizers.spec import parse_optimizer
+from xframe.proving.training.sides import TrainingSide, draw_batches
+from xframe.proving.training.train import train
 from xframe.report.training import render_training
 
 PAIRS = (("paddle", "torch"), ("torch", "keras"), ("keras", "paddle"))

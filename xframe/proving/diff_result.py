@@ -13,7 +13,7 @@ from xframe.proving.divergence import Divergence
 from xframe.proving.gradient_diff import Gradients
 from xframe.proving.layer_diff import LayerDiff, LayerDiffs
 from xframe.proving.tensor_diff import TensorDiff
-from xframe.proving.training_result import Training
+from xframe.proving.training.result import Training
 from xframe.proving.verdict import DIFFERENT, EQUIVALENT, heading
 
 WORST = 5

@@ -17,7 +17,7 @@ from xframe.proving.causes import diagnose_outputs
 from xframe.proving.determinism import nondeterminism
 from xframe.proving.divergence import Divergence, first_divergence
 from xframe.proving.layer_diff import tapped
-from xframe.proving.onnx_parity import export_parity
+from xframe.proving.onnx.parity import export_parity
 from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.sensitivity import Sensitivity
 from xframe.proving.sides import Side, place_checkpoint

@@ -11,8 +11,8 @@ from xframe.comparison import Comparison, finite_or_none
 from xframe.dtypes import Loss
 from xframe.planning import PortPlan
 from xframe.proving.divergence import Divergence
-from xframe.proving.onnx_weights import GraphWeights
-from xframe.proving.optimizer_result import OptimizerPort
+from xframe.proving.onnx.weights import GraphWeights
+from xframe.proving.optimizers.result import OptimizerPort
 
 EQUIVALENT, DIFFERENT, UNPROVEN, UNVERIFIED = "equivalent", "different", "unproven", "unverified"
 

@@ -12,8 +12,8 @@ from rich.text import Text
 from xframe.report.units import counted, figure
 
 if TYPE_CHECKING:  # a report must not load what it reports on
-    from xframe.proving.optimizer_result import OptimizerPort
-    from xframe.proving.training_result import Cause, Parting, Silence, Training
+    from xframe.proving.optimizers.result import OptimizerPort
+    from xframe.proving.training.result import Cause, Parting, Silence, Training
 
 _COLOURS = {"equivalent": "bold green", "explained": "bold yellow", "different": "bold red"}
 

@@ -25,15 +25,15 @@ from xframe.proving.diff_result import DiffResult
 from xframe.proving.divergence import Divergence, diverging
 from xframe.proving.gradient_diff import Gradients, diff_gradients, random_cotangents
 from xframe.proving.layer_diff import LayerDiffs, diff_layers, tapped
-from xframe.proving.optimizers import parse_optimizers
+from xframe.proving.optimizers.spec import parse_optimizers
 from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import load_planned, load_source
 from xframe.proving.sides import Side
 from xframe.proving.tensor_diff import TensorDiff, diff_tensors
-from xframe.proving.training import train
-from xframe.proving.training_result import Training
-from xframe.proving.training_sides import draw_batches
+from xframe.proving.training.result import Training
+from xframe.proving.training.sides import draw_batches
+from xframe.proving.training.train import train
 from xframe.proving.weights import at_random, held_in, through_model
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array
@@ -48,8 +48,9 @@ class DiffOptions:
     """What is compared. Weights are files of either side, or None; ``input`` is a .npy of shape (N, C, H, W).
 
     ``refed`` also looks at each layer by itself, fed what its counterpart read. ``gradients`` compares those of every
-    parameter and of the input; ``train_steps`` trains both sides for so many steps with ``optimizer``, written as on the
-    command line: a name and its figures, two with a slash between them where the sides have different ones. ``set`` gives values to the table's options, such as ``num_classes``.
+    parameter and of the input. ``train_steps`` trains both sides for so many steps with ``optimizer``, written as on the
+    command line: a name and its figures, two with a slash between them where the sides have different ones. ``set``
+    gives values to the table's options, such as ``num_classes``.
     """
 
     source_weights: Path | None = None

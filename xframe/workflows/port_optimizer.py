@@ -18,15 +18,15 @@ from xframe.digests import digest
 from xframe.errors import ModelError, UsageError
 from xframe.mapping import Implementation, Table
 from xframe.planning import PortPlan
-from xframe.proving.optimizer_result import OptimizerPort
-from xframe.proving.optimizer_rules import form_of, rule_of
-from xframe.proving.optimizer_state import ENDINGS, converted, first_difference, read_state, rounded
-from xframe.proving.optimizers import Optimizer, parse_optimizer
+from xframe.proving.optimizers.result import OptimizerPort
+from xframe.proving.optimizers.rules import form_of, rule_of
+from xframe.proving.optimizers.spec import Optimizer, parse_optimizer
+from xframe.proving.optimizers.state import ENDINGS, converted, first_difference, read_state, rounded
 from xframe.proving.proof import load_planned
 from xframe.proving.sides import Side
-from xframe.proving.training import train
-from xframe.proving.training_sides import Batch, OptimizerState, TrainingSide, draw_batches
-from xframe.proving.training_start import start_both
+from xframe.proving.training.sides import Batch, OptimizerState, TrainingSide, draw_batches
+from xframe.proving.training.start import start_both
+from xframe.proving.training.train import train
 from xframe.workers import Pool
 
 STEPS = 3

@@ -20,8 +20,8 @@ from xframe.checkpoints.model import Checkpoint
 from xframe.dtypes import as_numbers
 from xframe.errors import CheckpointError
 from xframe.planning import PortPlan, carried
-from xframe.proving.optimizer_rules import Rule
-from xframe.proving.training_sides import Arrays, OptimizerState, TrainingSide
+from xframe.proving.optimizers.rules import Rule
+from xframe.proving.training.sides import Arrays, OptimizerState, TrainingSide
 from xframe.tensors import Array
 
 ENDINGS = {"paddle": ".pdopt", "torch": ".pt", "keras": ".keras", "keras on torch": ".keras"}

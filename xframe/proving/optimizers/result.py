@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xframe.proving.optimizers import Optimizer
-from xframe.proving.training_result import Training
+from xframe.proving.optimizers.spec import Optimizer
+from xframe.proving.training.result import Training
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

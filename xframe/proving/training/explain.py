@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xframe.comparison import Tolerance, compare
-from xframe.proving.optimizer_causes import Trait, followed_instead
-from xframe.proving.optimizer_rules import Rule, rule_of
-from xframe.proving.training_growth import growth
-from xframe.proving.training_lockstep import Course, Lockstep
-from xframe.proving.training_pairs import Pair
-from xframe.proving.training_precision import precision_of
-from xframe.proving.training_result import Cause, Parting
-from xframe.proving.training_retrace import EPSILON, POOLS, Allowed, Retrace, retrace, traits_of
-from xframe.proving.training_statistics import momenta, statistics
+from xframe.proving.optimizers.causes import Trait, followed_instead
+from xframe.proving.optimizers.rules import Rule, rule_of
+from xframe.proving.training.growth import growth
+from xframe.proving.training.lockstep import Course, Lockstep
+from xframe.proving.training.pairs import Pair
+from xframe.proving.training.precision import precision_of
+from xframe.proving.training.result import Cause, Parting
+from xframe.proving.training.retrace import EPSILON, POOLS, Allowed, Retrace, retrace, traits_of
+from xframe.proving.training.statistics import momenta, statistics
 
 _MOST = 5  # names in a sentence
 _SHARE = 0.01  # of the largest trait's effect: what does less than that is not worth a sentence

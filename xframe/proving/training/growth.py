@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from xframe.comparison import Tolerance, compare
-from xframe.proving.training_lockstep import Course
-from xframe.proving.training_sides import Arrays
+from xframe.proving.training.lockstep import Course
+from xframe.proving.training.sides import Arrays
 
 _SEED = 0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from xframe.proving.training_lockstep import Course, Lockstep
-from xframe.proving.training_pairs import Pair
-from xframe.proving.training_result import Cause
+from xframe.proving.training.lockstep import Course, Lockstep
+from xframe.proving.training.pairs import Pair
+from xframe.proving.training.result import Cause
 
 _ALIKE = 1e-9  # two shares that differ by less are one
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from xframe import exchange
 from xframe.comparison import Tolerance, compare_all
-from xframe.proving.onnx_weights import weights_in
+from xframe.proving.onnx.weights import weights_in
 from xframe.proving.sides import Side
 from xframe.proving.verdict import Parity
 from xframe.tensors import Array

@@ -14,15 +14,15 @@ from contextlib import ExitStack
 from xframe.comparison import Tolerance
 from xframe.errors import UsageError
 from xframe.planning import PortPlan
-from xframe.proving.optimizer_rules import rule_of
-from xframe.proving.optimizer_state import converted, first_difference
-from xframe.proving.optimizers import Optimizer
+from xframe.proving.optimizers.rules import rule_of
+from xframe.proving.optimizers.spec import Optimizer
+from xframe.proving.optimizers.state import converted, first_difference
 from xframe.proving.sides import Side
-from xframe.proving.training_explain import Explanation, explain
-from xframe.proving.training_lockstep import Course, Lockstep, lockstep
-from xframe.proving.training_pairs import pair_up
-from xframe.proving.training_result import Cause, Silence, Training
-from xframe.proving.training_sides import Batch, OptimizerState, TrainingSide
+from xframe.proving.training.explain import Explanation, explain
+from xframe.proving.training.lockstep import Course, Lockstep, lockstep
+from xframe.proving.training.pairs import pair_up
+from xframe.proving.training.result import Cause, Silence, Training
+from xframe.proving.training.sides import Batch, OptimizerState, TrainingSide
 
 _STATES = tuple[OptimizerState, OptimizerState]
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from xframe import exchange
 from xframe.mapping import Implementation
-from xframe.proving.optimizer_rules import recipe
-from xframe.proving.optimizers import Optimizer
+from xframe.proving.optimizers.rules import recipe
+from xframe.proving.optimizers.spec import Optimizer
 from xframe.proving.probe import random_batch
 from xframe.proving.sides import Side
 from xframe.tensors import Array

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xframe.comparison import finite_or_none
-from xframe.proving.optimizers import Optimizer
+from xframe.proving.optimizers.spec import Optimizer
 
 MODE = "training"  # the mode that both sides are put into for every step
 

@@ -14,8 +14,8 @@ from itertools import combinations
 from math import prod
 from typing import Any
 
-from xframe.proving.optimizer_rules import single
-from xframe.proving.training_sides import Batch, TrainingSide
+from xframe.proving.optimizers.rules import single
+from xframe.proving.training.sides import Batch, TrainingSide
 
 _ROUNDING_SIDE = "paddle"
 _MOST_POOLS = 6  # products of more factors than that are not tried

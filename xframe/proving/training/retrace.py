@@ -8,12 +8,12 @@ import numpy as np
 
 from xframe.comparison import Comparison, Tolerance, compare
 from xframe.planning import carried
-from xframe.proving.optimizer_causes import RTOL, Trait, Update, traits
-from xframe.proving.optimizer_rules import Slots, rule_of
-from xframe.proving.training_lockstep import Course
-from xframe.proving.training_pairs import ROUNDING, Moment, Pair, solved
-from xframe.proving.training_precision import Precision
-from xframe.proving.training_sides import Arrays, Batch, OptimizerState
+from xframe.proving.optimizers.causes import RTOL, Trait, Update, traits
+from xframe.proving.optimizers.rules import Slots, rule_of
+from xframe.proving.training.lockstep import Course
+from xframe.proving.training.pairs import ROUNDING, Moment, Pair, solved
+from xframe.proving.training.precision import Precision
+from xframe.proving.training.sides import Arrays, Batch, OptimizerState
 from xframe.tensors import Array
 
 EPSILON, POOLS = "epsilon in float32", "average pools in float32"

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xframe.proving.optimizer_rules import AFTER, BEFORE, INSIDE, OUTSIDE, Rule, single
+from xframe.proving.optimizers.rules import AFTER, BEFORE, INSIDE, OUTSIDE, Rule, single
 from xframe.tensors import Array
 
 RTOL = 1e-9

@@ -9,9 +9,9 @@ import numpy as np
 
 from xframe.comparison import Comparison, Tolerance, compare
 from xframe.planning import PortPlan
-from xframe.proving.training_pairs import Moment, Pair, raw, solved
-from xframe.proving.training_result import Parting, StepParity
-from xframe.proving.training_sides import Arrays, Batch, OptimizerState, TrainingSide
+from xframe.proving.training.pairs import Moment, Pair, raw, solved
+from xframe.proving.training.result import Parting, StepParity
+from xframe.proving.training.sides import Arrays, Batch, OptimizerState, TrainingSide
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ import numpy as np
 from xframe.comparison import Comparison, Tolerance, compare
 from xframe.errors import UsageError
 from xframe.planning import Join, Move, PortPlan, carried
-from xframe.proving.optimizer_rules import single
-from xframe.proving.training_sides import Arrays, Batch, TrainingSide
+from xframe.proving.optimizers.rules import single
+from xframe.proving.training.sides import Arrays, Batch, TrainingSide
 from xframe.tensors import Array
 
 ROUNDING = 2.0**-52

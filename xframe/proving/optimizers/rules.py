@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 
 from xframe.errors import UsageError
-from xframe.proving.optimizers import Optimizer
+from xframe.proving.optimizers.spec import Optimizer
 from xframe.tensors import Array
 
 AFTER, BEFORE = "after the bias correction", "before the bias correction"

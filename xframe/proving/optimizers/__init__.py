@@ -1,0 +1,1 @@
+"""Optimizers: as one says them, as each framework computes them, and their states as files."""
