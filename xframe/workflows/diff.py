@@ -48,8 +48,8 @@ class DiffOptions:
     """What is compared. Weights are files of either side, or None; ``input`` is a .npy of shape (N, C, H, W).
 
     ``refed`` also looks at each layer by itself, fed what its counterpart read. ``gradients`` compares those of every
-    parameter and of the input. ``train_steps`` trains both sides for so many steps with ``optimizer``, written as on the
-    command line: a name and its figures, two with a slash between them where the sides have different ones. ``set``
+    parameter and of the input. ``train_steps`` trains both sides for so many steps with ``optimizer``, written as on
+    the command line: a name and its figures, two with a slash between them where the sides differ. ``set``
     gives values to the table's options, such as ``num_classes``.
     """
 
