@@ -186,7 +186,7 @@ def permuted_blocks(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
 
 def _block_axis(value: Array, blocks: int) -> int | None:
     """The axis along which blocks lie: the last, or the first, that divides by their number."""
-    return next((axis for axis in (value.ndim - 1, 0) if value.shape[axis] % blocks == 0), None)
+    return next((axis for axis in (value.ndim - 1, 0) if value.ndim and value.shape[axis] % blocks == 0), None)
 
 
 def _blocks_in(value: Array, axis: int, order: tuple[int, ...]) -> Array:
