@@ -44,7 +44,8 @@ class DiffOptions:
     """What is compared. Weights are files of either side, or None; ``input`` is a .npy of shape (N, C, H, W).
 
     ``refed`` also looks at each layer by itself, fed what its counterpart read. ``gradients`` compares those of every
-    parameter and of the input. ``set`` gives values to the table's options, such as ``num_classes``.
+    parameter and of the input. ``diagnosed`` says of how many layers that part by themselves causes are looked for,
+    besides the first divergence. ``set`` gives values to the table's options, such as ``num_classes``.
     """
 
     source_weights: Path | None = None
@@ -54,6 +55,7 @@ class DiffOptions:
     input: Path | None = None
     refed: bool = True
     gradients: bool = False
+    diagnosed: int = MOST_DIAGNOSED
     set: Mapping[str, Option] = field(default_factory=dict)
     budget: Budget = AMPLE
 
@@ -207,7 +209,7 @@ class _Diff:
         def values(name: str) -> Array:
             return computed(planned[name], reader(held))
 
-        parted = [part for part in (layers.first, *layers.own[:MOST_DIAGNOSED]) if part is not None]
+        parted = [part for part in (layers.first, *layers.own[: self.options.diagnosed]) if part is not None]
         causes = {
             name: diagnose(self.source, self.target, probe, part, tolerance, skip=skip, planned=values)
             for name, part in {part.name: part for part in parted}.items()
