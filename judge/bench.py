@@ -32,6 +32,10 @@ MORE_SEEDS = (1, 2, 3)  # besides the probe's 0: on all of them an equivalent mu
 Bits = dict[tuple[str, int], str]  # by the target's layer and call, a digest; the outputs under ""
 
 
+class Stillborn(RuntimeError):
+    """A mutant that its framework cannot run, such as maps of other sizes that are to be concatenated."""
+
+
 class Bench:
     """A place, its right weights on both sides, and both sides built. Release it at the end.
 
@@ -108,9 +112,11 @@ class Bench:
         drawn = self._spoilt_weights(kind) if kind in WEIGHTS else self._spoilt_network(kind)
         if drawn is None:
             return None
-        mutant, target, there = replace(drawn[0], number=number), drawn[1], drawn[2]
+        mutant, target, there = drawn
         try:
-            return self._judged(mutant, target, there)
+            return self._judged(replace(mutant, number=number), target, there)
+        except Stillborn:
+            return self.judge(kind, number)
         finally:
             if target is not self.target:
                 target.release()
@@ -157,6 +163,8 @@ class Bench:
         try:
             result = self._trial(target, there)
         except Exception as error:  # a crash of the diff is a finding, not the end of the run
+            if isinstance(error, ModelError) and target is not self.target:
+                self._expect_alive(target)
             said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             return Judged(mutant=mutant, verdict="crashed", expected="", crash=said)
         seconds = time.perf_counter() - began
@@ -179,6 +187,13 @@ class Bench:
             seconds=seconds,
         )
         return judged if judged.computed else replace(judged, equivalent=self._equivalence(target, bits))
+
+    def _expect_alive(self, target: Side) -> None:
+        """Raises Stillborn for a network that does not even run by itself: its framework refuses it."""
+        try:
+            self._computed(target, 0)
+        except ModelError as error:
+            raise Stillborn(str(error)) from error
 
     def _expected(self, mutant: Mutant, bits: Bits) -> str:
         """Where the first divergence must be."""

@@ -64,7 +64,8 @@ class Judged:
 
     ``expected`` is the source's name of the layer that must be the first divergence: the first, in the source's order,
     that was planted in, or whose bits changed where the fault lies between layers; "output" behind the last.
-    ``outputs`` and ``layers`` are the largest relative differences, ``files`` whether the weights themselves were told apart.
+    ``outputs`` and ``layers`` are the largest relative differences, ``files`` whether the tensors of the two files
+    differ.
     """
 
     mutant: Mutant
