@@ -34,7 +34,7 @@ class Trial(_Diff):
             return self.carry_out()
 
     def _loaded(
-        self, given: Checkpoint | None, other: Checkpoint | None
+        self, given: Checkpoint | None, other: Checkpoint | None, *_: object
     ) -> tuple[Checkpoint, PortPlan, tuple[TensorDiff, ...] | None]:
         """As the workflow's own, but that the source holds ``given`` already."""
         if given is None:

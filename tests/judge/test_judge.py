@@ -48,7 +48,7 @@ def test_blind_comparison_has_survivors(bench, monkeypatch):
 
 
 def test_wrong_location_is_reported(bench, monkeypatch):
-    monkeypatch.setattr(bench, "_expected", lambda mutant, bits: "linear7")
+    monkeypatch.setattr(bench, "_expected", lambda *_: "linear7")
     found = bench.judge("two axes exchanged", 1)
     assert (found.computed, found.located) == (True, False)
     assert "expected at linear7" in page([found], 0, 1.0)
@@ -64,7 +64,7 @@ def test_equivalent_mutants_are_shown_to_be(bench):
 
 
 def test_crashes_are_findings(bench, monkeypatch):
-    monkeypatch.setattr(bench, "_trial", lambda target, there: 1 // 0)
+    monkeypatch.setattr(bench, "_trial", lambda *_: 1 // 0)
     found = bench.judge("scaled by 1 + 1e-6", 1)
     assert found.crash.startswith("ZeroDivisionError")
     assert not found.caught
