@@ -15,7 +15,10 @@ from xframe.comparison import Tolerance
 from xframe.workflows.diff import DiffOptions, diff
 
 LENET = Place(model="lenet5_maxavg", source="paddle", target="torch")
-RESNET = Place(model="resnet18", source="keras", target="paddle")
+LENET_IN_KERAS = Place(model="lenet5_maxavg", source="torch", target="keras")
+RESNET = Place(model="resnet18", source="torch", target="paddle")
+SMALL_RESNET = {"num_classes": 10, "size": 32}
+NETWORK_KINDS = ("epsilon, by a thousandth", "relu left out", "padding shifted", "relu left out")
 PAGE = Path(__file__).parents[2] / "docs/judge.md"
 
 
@@ -26,14 +29,24 @@ def bench(pool, tmp_path):
     bench.release()
 
 
-@pytest.mark.parametrize(
-    ("place", "options", "count"), [(LENET, {}, 6), (RESNET, {"num_classes": 10, "size": 32}, 6)], ids=str
-)
-def test_mutants_are_caught_and_located(pool, place, options, count):
-    judged = list(mutants(pool, place, options, count, seed=2))
-    assert len(judged) == count
+def assert_caught_and_located(judged):
     assert [str(found.mutant) for found in judged if not (found.computed and found.located)] == []
-    assert not any(found.misled or found.crash or found.passed_silently for found in judged)
+    assert [str(found.mutant) for found in judged if found.misled or found.crash or found.passed_silently] == []
+
+
+@pytest.mark.parametrize("place", [LENET, LENET_IN_KERAS], ids=str)
+def test_mutants_of_weights_are_caught_and_located(pool, place):
+    judged = list(mutants(pool, place, {}, 4, seed=2))
+    assert len(judged) == 4
+    assert_caught_and_located(judged)
+
+
+def test_mutants_of_networks_are_caught_and_located(pool, tmp_path):
+    bench = Bench(pool, RESNET, SMALL_RESNET, tmp_path, seed=0)
+    judged = [bench.judge(kind, number) for number, kind in enumerate(NETWORK_KINDS)]
+    bench.release()
+    assert_caught_and_located(judged)
+    assert all(found.mutant.kind in NETWORKS for found in judged)
 
 
 def test_blind_comparison_has_survivors(bench, monkeypatch):
