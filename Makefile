@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all training test-keras-on-torch bench catalogue fuzz lint format fixtures clean
+.PHONY: port test test-all training test-keras-on-torch bench catalogue judge fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -29,6 +29,12 @@ bench: .venv/ready
 SIZE ?= 112
 catalogue: .venv/ready
 	$(BIN)/python -m benchmarks.catalogue $(MODELS) --size $(SIZE) --out docs/catalogue.md
+
+# Random mutants of right ports, each of which a diff must catch; `make judge N=50 SEED=7` draws others.
+N ?= 300
+SEED ?= 0
+judge: .venv/ready
+	$(BIN)/python -m judge --mutants $(N) --seed $(SEED) --out docs/judge.md
 
 # Coverage-guided fuzzing of every parser; `make fuzz TARGET=torch SECONDS=600` for one of them.
 SECONDS ?= 60

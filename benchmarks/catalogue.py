@@ -52,7 +52,8 @@ class Found:
         if self.error:
             return f"| {self.source} | {self.target} | {self.verdict}: {self.error} | | | | | | | | |"
         exact = "yes" if self.exact else "NO"
-        figures = f"{figure(self.float64)} | {figure(self.float32)} | {self.tensors} | {exact} | {self.layers} | {self.gradients}"
+        figures = f"{figure(self.float64)} | {figure(self.float32)} | {self.tensors} | {exact}"
+        figures = f"{figures} | {self.layers} | {self.gradients}"
         cost = f"{self.seconds:.1f} | {self.megabytes:.0f}"
         return f"| {self.source} | {self.target} | {self.verdict} | {figures} | {cost} |"
 

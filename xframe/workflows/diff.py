@@ -49,8 +49,9 @@ class DiffOptions:
 
     ``refed`` also looks at each layer by itself, fed what its counterpart read. ``gradients`` compares those of every
     parameter and of the input. ``train_steps`` trains both sides for so many steps with ``optimizer``, written as on
-    the command line: a name and its figures, two with a slash between them where the sides differ. ``set``
-    gives values to the table's options, such as ``num_classes``.
+    the command line: a name and its figures, two with a slash between them where the sides differ. ``diagnosed`` says
+    of how many layers that part by themselves causes are looked for, besides the first divergence. ``set`` gives values
+    to the table's options, such as ``num_classes``.
     """
 
     source_weights: Path | None = None
@@ -62,6 +63,7 @@ class DiffOptions:
     gradients: bool = False
     train_steps: int = 0
     optimizer: str = "momentum"
+    diagnosed: int = MOST_DIAGNOSED
     set: Mapping[str, Option] = field(default_factory=dict)
     budget: Budget = AMPLE
 
@@ -219,7 +221,7 @@ class _Diff:
         def values(name: str) -> Array:
             return computed(planned[name], reader(held))
 
-        parted = [part for part in (layers.first, *layers.own[:MOST_DIAGNOSED]) if part is not None]
+        parted = [part for part in (layers.first, *layers.own[: self.options.diagnosed]) if part is not None]
         causes = {
             name: diagnose(self.source, self.target, probe, part, tolerance, skip=skip, planned=values)
             for name, part in {part.name: part for part in parted}.items()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import paddle
+from paddle.nn import functional
 
 from xframe.frameworks import Changes, NotInEvaluation, Precision, State, Visit, as_input, environment_switches
 from xframe.frameworks.attributes import changed
@@ -19,9 +20,9 @@ def run(model: paddle.nn.Layer, inputs: Array, dtype: str, taps: Sequence[str], 
     """``Framework.run``."""
     cast(model, dtype).eval()
     layers = dict(model.named_sublayers())
-    hooks = [layers[name].register_forward_post_hook(_hook(name, visit)) for name in taps]
+    hooks = [layers[name].register_forward_post_hook(_hook(name, _appended(layers[name]), visit)) for name in taps]
     try:
-        with paddle.no_grad():
+        with paddle.no_grad(), _bare([layers[name] for name in taps]):
             outputs = model(paddle.to_tensor(as_input(inputs, dtype)))
     finally:
         for hook in hooks:
@@ -37,7 +38,12 @@ def replay(model: paddle.nn.Layer, layer: str, reads: Sequence[Array], dtype: st
     cast(model, dtype).eval()
     module = dict(model.named_sublayers())[layer]
     arguments = [paddle.to_tensor(as_input(array, dtype)) for array in reads]
-    with paddle.no_grad(), changed(module, changes.attributes, DESCRIPTIONS), _holding(module, changes.tensors):
+    with (
+        paddle.no_grad(),
+        _bare([module]),
+        changed(module, changes.attributes, DESCRIPTIONS),
+        _holding(module, changes.tensors),
+    ):
         return [part.numpy() for part in listed(module(*arguments))]
 
 
@@ -45,6 +51,24 @@ def precision() -> Precision:
     """``Framework.precision``: Paddle has no switch of its own on CPUs but oneDNN's."""
     flag = "FLAGS_use_mkldnn"
     return Precision({flag: str(paddle.get_flags([flag])[flag]), **environment_switches()})
+
+
+def _appended(layer: paddle.nn.Layer) -> str:
+    """The activation that ``paddle.nn.BatchNorm`` appends, "" without; other frameworks have it in a layer behind."""
+    return (layer._act or "") if isinstance(layer, paddle.nn.BatchNorm) else ""  # noqa: SLF001 - nothing else says it
+
+
+@contextmanager
+def _bare(layers: Sequence[paddle.nn.Layer]) -> Iterator[None]:
+    """Layers without the activations that they append, until the end."""
+    appended = [(layer, act) for layer in layers if (act := _appended(layer))]
+    try:
+        for layer, _ in appended:
+            layer._act = None  # noqa: SLF001
+        yield
+    finally:
+        for layer, act in appended:
+            layer._act = act  # noqa: SLF001
 
 
 @contextmanager
@@ -61,11 +85,14 @@ def _holding(module: paddle.nn.Layer, tensors: State) -> Iterator[None]:
             held[name].set_value(value)
 
 
-def _hook(name: str, visit: Visit) -> Any:
+def _hook(name: str, appended: str, visit: Visit) -> Any:
+    """``visit`` sees what the layer gives before it is activated; ``appended`` is then done here."""
+
     def hook(_layer: Any, read: Any, gave: Any) -> Any:
         parts = [part.numpy() for part in listed(gave)]
         instead = visit(name, lambda: [part.numpy() for part in listed(read)], parts)
-        return None if instead is None else _rebuilt(gave, iter(instead))
+        gave = gave if instead is None else _rebuilt(gave, iter(instead))
+        return getattr(functional, appended)(gave) if appended else gave
 
     return hook
 
