@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from planted import SIX, Sheet
+from planted import FRAMEWORKS, SIX, Sheet
 
 from xframe.errors import ModelError, ProblemsError
 
@@ -28,7 +28,7 @@ class Fault:
     ``knobs`` are turned on one side, ``base`` on both; ``spoil`` changes the table, ``weights`` the source's tensors,
     by name and in place, ``there`` those of the target's own file, which then is compared by ``diff``. ``options`` are
     the port's, or the diff's. ``says`` are patterns that the text must hold, with {here} and {there} for the side that
-    is spoilt and the other. ``cause`` is empty where no cause is asked for.
+    is spoilt and the other. ``cause`` is empty where no cause is asked for. It can be planted ``on`` these frameworks.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Fault:
     says: tuple[str, ...] = ()
     pairs: tuple = SIX
     ends: tuple[str, ...] = BOTH
+    on: tuple[str, ...] = FRAMEWORKS
     by: str = "port"
 
     @property
@@ -86,7 +87,7 @@ def cases(faults):
         for fault in faults
         for pair in fault.pairs
         for end in fault.ends
-        if not hasattr(fault.spoil, "fits") or fault.spoil.fits(*pair, end)
+        if pair[BOTH.index(end)] in fault.on
     ]
 
 
@@ -96,6 +97,8 @@ def refused(error, sheet):
     of = [re.split(r"[./]", problem.tensor)[0] for problem in problems if problem.kind != "table"]
     named = dict.fromkeys(of or [layer for layer in sheet.rows if re.search(rf"\b{layer}\b", str(error))])
     kinds = ", ".join(dict.fromkeys(problem.kind for problem in problems))
+    if "these are not" in str(error):  # a file of other names altogether
+        named, kinds = {}, "names"
     return Outcome("refused", ", ".join(named), kinds)
 
 

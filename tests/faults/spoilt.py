@@ -1,4 +1,4 @@
-"""Ways to spoil a table or a file of weights. Each makes a function that changes a Sheet, or named tensors, in place."""
+"""Ways to spoil a table or a file: each makes a function that changes a Sheet, or named tensors, in place."""
 
 import numpy as np
 from planted import MEAN, NORM, SCALE, SHIFT, VARIANCE, counter, depthwise, native, tensor, weight
@@ -60,6 +60,7 @@ def give_axes(right, wrong, *layers, spell=native):
         axes = {end: spell(end, wrong if end == sheet.spoilt else right) for end in sheet.ends}
         kernel = {end: {weight(end): text} for end, text in axes.items()}
         for layer in layers:
+            sheet.rows[layer].pop("sizes", None)
             sheet.spoil(layer, "own", weight={"draw": "kernel", **kernel}, bias={end: {"bias": "c"} for end in axes})
 
     return spoil

@@ -202,6 +202,11 @@ class Side:
         reply = self._ask("trace", inputs=self._place(probe), taps=list(taps))
         return lambda: [LayerCall(name, self._one(read), self._one(gave)) for name, read, gave in reply.result()]
 
+    def order(self, probe: Array, taps: Sequence[str]) -> list[str]:
+        """These layers in the order in which their calls end, once a call."""
+        calls = self._ask("trace", inputs=self._place(probe), taps=list(taps)).result()
+        return [name for name, _, _ in calls]
+
     def _one(self, shape: Sequence[int]) -> tuple[int, ...]:
         """A shape without its batch, channels first."""
         rest = tuple(shape[1:])

@@ -22,7 +22,7 @@ from xframe.planning import PortPlan, computed, make_plan
 from xframe.proving.causes import Cause, diagnose, diagnose_outputs
 from xframe.proving.determinism import nondeterminism
 from xframe.proving.diff_result import DiffResult
-from xframe.proving.divergence import Divergence, diverging
+from xframe.proving.divergence import Divergence, diverging, uneven_calls
 from xframe.proving.gradient_diff import Gradients, diff_gradients, random_cotangents
 from xframe.proving.layer_diff import LayerDiffs, diff_layers, tapped
 from xframe.proving.outputs import BothPrecisions, in_one_form
@@ -203,6 +203,7 @@ class _Diff:
                 return found, {}
         planned = {step.target.name: step for step in plan.steps}
         skip = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
+        uneven = uneven_calls(self.source, self.target, probe, layers, tolerance)
 
         def values(name: str) -> Array:
             return computed(planned[name], reader(held))
@@ -212,6 +213,8 @@ class _Diff:
             name: diagnose(self.source, self.target, probe, part, tolerance, skip=skip, planned=values)
             for name, part in {part.name: part for part in parted}.items()
         }
+        if uneven is not None:
+            return uneven, causes
         if layers.first is not None:
             return diverging(layers.first, causes[layers.first.name]), causes
         last = diagnose_outputs(*outputs, (plan.source, plan.target), tolerance)

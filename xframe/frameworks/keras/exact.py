@@ -26,7 +26,7 @@ def install() -> None:
 
 
 def _is_float64(x: Any) -> bool:
-    return keras.backend.standardize_dtype(getattr(x, "dtype", "float32")) == "float64"
+    return str(keras.backend.standardize_dtype(getattr(x, "dtype", "float32"))) == "float64"
 
 
 def _leaky_relu(original: Any) -> Any:
@@ -38,7 +38,7 @@ def _leaky_relu(original: Any) -> Any:
 
 
 def _gelu(original: Any) -> Any:
-    def gelu(x: Any, approximate: bool = True) -> Any:  # noqa: FBT001, FBT002 - Keras's own signature
+    def gelu(x: Any, approximate: bool = True) -> Any:
         if not _is_float64(x):
             return original(x, approximate)
         cubic, root = (ops.convert_to_tensor(value, x.dtype) for value in (_CUBIC, math.sqrt(2.0 / math.pi)))
