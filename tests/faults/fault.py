@@ -94,7 +94,7 @@ def cases(faults):
 def refused(error, sheet):
     """What a refusal names: the layers of its problems, or those that its text has; kinds of problems are its cause."""
     problems = getattr(error, "problems", ())
-    of = [re.split(r"[./]", problem.tensor)[0] for problem in problems if problem.kind != "table"]
+    of = [re.split(r"[./\[]", problem.tensor)[0] for problem in problems if problem.kind != "table"]
     named = dict.fromkeys(of or [layer for layer in sheet.rows if re.search(rf"\b{layer}\b", str(error))])
     kinds = ", ".join(dict.fromkeys(problem.kind for problem in problems))
     if "these are not" in str(error):  # a file of other names altogether

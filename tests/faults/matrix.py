@@ -47,6 +47,17 @@ NAMES = [
           options={"native": True}, says=("holds other values at",)),
     Fault("A7", "one name for two layers, so no way back", REFUSED, "conv2", "table",
           spoil=spoilt.call_twice("conv3", "conv2"), says=("is used twice in the column",)),
+    *(
+        Fault("A8", f"a layer in a plain {container}", REFUSED, "square, blocks", f"{kind}, unregistered",
+              {"listed": container}, ends=(end,), on=("paddle", "torch"),
+              says=(r"blocks\[.*\]: in {there}, this Linear is in the forward pass but not registered",))
+        for container in ("list", "tuple", "dict")
+        for end, kind in (("source", "missing"), ("target", "unused"))
+    ),
+    Fault("A9", "out_features set once the layer was built", "equivalent", knobs={"declared": 10},
+          says=("dense2: in {there}, its .* says 10, but its .* is",)),
+    Fault("A9", "the same, and the table believes it", REFUSED, "dense2", "shape, declared", {"declared": 10},
+          spoil=spoilt.size("dense2", out=10), says=("dense2: in {there}, its .* says 10, but its .* is",)),
 ]  # fmt: skip
 
 LAYOUT = [

@@ -189,6 +189,10 @@ class Side:
         """By layer of a known class, what it does besides holding tensors, in one spelling for all frameworks."""
         return {name: dict(held) for name, held in self._ask("attributes").result().items()}
 
+    def oddities(self, probe: Array) -> list[tuple[str, str, str]]:
+        """What is odd about the model and shows in no state dict: its sort, the layer, a sentence."""
+        return [(kind, layer, said) for kind, layer, said in self._ask("oddities", inputs=self._place(probe)).result()]
+
     def sensitivity(self, probe: Array, seed: int) -> Reply:
         """By tensor that has a gradient: the largest of it, and of the tensor's own absolute values."""
         return self._ask("sensitivity", inputs=self._place(probe), seed=seed)

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from xframe.frameworks import resolve
-from xframe.frameworks.keras import backward, described, exact, model, passes
+from xframe.frameworks.keras import backward, described, exact, model, oddities, passes
 
 
 class Keras:
@@ -33,6 +33,7 @@ class Keras:
     trainable = staticmethod(backward.trainable)
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
+    oddities = staticmethod(oddities.oddities)
 
 
 framework = Keras()

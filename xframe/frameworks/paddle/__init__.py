@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import paddle
 
-from xframe.frameworks.paddle import backward, described, model, passes
+from xframe.frameworks.paddle import backward, described, model, oddities, passes
 
 
 class Paddle:
@@ -26,6 +26,7 @@ class Paddle:
     trainable = staticmethod(backward.trainable)
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
+    oddities = staticmethod(oddities.oddities)
 
 
 framework = Paddle()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from xframe.frameworks.torch import backward, described, model, passes
+from xframe.frameworks.torch import backward, described, model, oddities, passes
 
 
 class Torch:
@@ -26,6 +26,7 @@ class Torch:
     trainable = staticmethod(backward.trainable)
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
+    oddities = staticmethod(oddities.oddities)
 
 
 framework = Torch()

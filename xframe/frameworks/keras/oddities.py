@@ -1,0 +1,32 @@
+"""Layers of a ``keras.Model`` whose attributes say other lengths than their variables have.
+
+Keras tracks layers in plain lists, tuples and dicts, so none of them is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from xframe.frameworks.keras.described import layers_by_name
+from xframe.frameworks.oddities import Lengths, Oddity, declared
+from xframe.tensors import Array
+
+LENGTHS: dict[str, Lengths] = {
+    "Dense": {"units": ("kernel", -1)},
+    "Embedding": {"input_dim": ("embeddings", 0), "output_dim": ("embeddings", 1)},
+    "BaseConvTranspose": {"filters": ("kernel", -2)},
+    "BaseConv": {"filters": ("kernel", -1)},
+}
+
+
+def oddities(model: keras.Model, inputs: Array) -> list[Oddity]:  # noqa: ARG001 - others run the model
+    """``Framework.oddities``."""
+    return list(declared(list(layers_by_name(model).items()), LENGTHS, _shape))
+
+
+def _shape(layer: Any, tensor: str) -> Sequence[int] | None:
+    held = next((variable for variable in layer.variables if variable.name == tensor), None)
+    return None if held is None else tuple(held.shape)
