@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all test-keras-on-torch bench catalogue fuzz lint format fixtures clean
+.PHONY: port test test-all test-keras-on-torch bench catalogue faults fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -25,6 +25,10 @@ bench: .venv/ready
 SIZE ?= 112
 catalogue: .venv/ready
 	$(BIN)/python -m benchmarks.catalogue $(MODELS) --size $(SIZE) --out docs/catalogue.md
+
+# Every known fault, planted on every pair and either side, into docs/faults.md; it fails where one is missed.
+faults: .venv/ready
+	$(BIN)/python -m tests.faults.matrix --out docs/faults.md
 
 # Coverage-guided fuzzing of every parser; `make fuzz TARGET=torch SECONDS=600` for one of them.
 SECONDS ?= 60

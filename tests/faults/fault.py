@@ -21,7 +21,7 @@ class Outcome:
     confirmed: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fault:
     """How a fault is planted, and what must be said.
 
@@ -70,6 +70,16 @@ class Case:
 
     def __str__(self):
         return f"{self.fault.id}-{self.source}-{self.target}-{self.end}"
+
+    @property
+    def spoilt(self):
+        """The framework that has the fault."""
+        return getattr(self, self.end)
+
+    @property
+    def right(self):
+        """The other one."""
+        return self.target if self.end == "source" else self.source
 
     def __call__(self, bench):
         """Plant it and let xframe look; what it said, as an Outcome and as text."""

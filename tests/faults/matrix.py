@@ -127,8 +127,12 @@ LAYER = [
           knobs={"activation": "relu6"}, says=("act1",)),
     Fault("C8", "leaky relu for relu", at="conv2", cause="activation", knobs={"activation": "leaky 0.01"}),
     Fault("C8", "silu for relu", at="conv2", cause="activation", knobs={"activation": "silu"}),
+    Fault("C9", "float32 products in less than float32", "equivalent", knobs={"flags": "low"}, on=("torch",),
+          says=(r"in {there}, .*get_float32_matmul_precision\(\) says medium",)),
+    Fault("C9", "a policy of mixed precision", at="conv1", knobs={"flags": "low"}, on=("keras",),
+          says=("in {there}, its policy mixed_bfloat16 computes in bfloat16",)),
     Fault("C10", "layers that no output depends on", "equivalent", "spare", base={"spare": True}, ends=TARGET,
-          says=("the outputs do not depend on them",)),
+          says=("the outputs do not depend on them they depend on 20 other tensors",)),
     Fault("C10", "such a layer on one side only", REFUSED, "spare", "unused", {"spare": True}, ends=SOURCE),
     Fault("C10", "such a layer on one side only", REFUSED, "spare", "missing", {"spare": True}, ends=TARGET),
     Fault("C11", "another dilation, padded to the same size", at="conv2", cause="dilation and padding",
@@ -174,3 +178,22 @@ CHECK = [
 ]  # fmt: skip
 
 FAULTS = (*NAMES, *LAYOUT, *LAYER, *TRAINING, *CHECK)
+
+# What is not a fault: networks that are the same on both sides, whatever is in them.
+_BASES = (
+    {}, UNMAPPED, GLOBAL, GELU, LEAKY, GELU | {"activation": "gelu tanh"}, UNMAPPED | {"activation": "leaky 0.3"},
+    {"activation": "relu6"}, {"activation": "silu"}, {"mixing": "groups"}, {"mixing": "depthwise"}, {"dilation": 2},
+    GLOBAL | {"stride": 2}, {"calls": 2}, {"residual": True}, {"norm": True}, {"pool": "avg"}, {"padding": "own"},
+    GLOBAL | {"middle": "max3"}, GLOBAL | {"middle": "max3 ceil"}, {"middle": "avg3"}, {"middle": "avg3 counted"},
+    {"frozen": True}, {"ending": "probabilities"},
+)  # fmt: skip
+RIGHT = (
+    *(Fault("R", str(base or "as it is"), "equivalent", base=base, ends=TARGET) for base in _BASES),
+    Fault("R", "another padding layer, the same padding", "equivalent", knobs={"padding": "own"}),
+    Fault("R", "layers for functions", "equivalent", knobs=UNMAPPED),
+)
+
+if __name__ == "__main__":
+    from page import main
+
+    main(FAULTS)

@@ -46,8 +46,6 @@ class Small(nn.Layer):
     def __init__(self, k):
         super().__init__()
         self.k = k
-        if k.flags:
-            paddle.set_flags({"FLAGS_use_mkldnn": True})
         self.padding = padded(k.padding)
         own = {"own": 1, "same": "SAME"}.get(k.padding, 0)
         self.conv1 = nn.Conv2D(1, 4, 3, stride=2, padding=own, bias_attr=None if k.bias else False)

@@ -46,8 +46,7 @@ class Small(nn.Module):
     def __init__(self, k):
         super().__init__()
         self.k = k
-        if k.flags:
-            torch.set_float32_matmul_precision("medium")
+        torch.set_float32_matmul_precision("medium" if k.flags else "highest")  # for the whole process
         self.padding = padded(k.padding)
         self.conv1 = nn.Conv2d(1, 4, 3, stride=2, padding=int(k.padding == "own"), bias=k.bias)
         self.bn1 = nn.BatchNorm2d(4, eps=k.epsilon)

@@ -5,7 +5,7 @@ Keras tracks layers in plain lists, tuples and dicts, so none of them is missing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -24,7 +24,18 @@ LENGTHS: dict[str, Lengths] = {
 
 def oddities(model: keras.Model, inputs: Array) -> list[Oddity]:  # noqa: ARG001 - others run the model
     """``Framework.oddities``."""
-    return list(declared(list(layers_by_name(model).items()), LENGTHS, _shape))
+    named = list(layers_by_name(model).items())
+    return [*declared(named, LENGTHS, _shape), *_precision(named)]
+
+
+def _precision(named: Sequence[tuple[str, Any]]) -> Iterator[Oddity]:
+    """Layers that compute in less than they keep."""
+    for name, layer in named:
+        if layer.variables and layer.compute_dtype != layer.variable_dtype:
+            said = (
+                f"its policy {layer.dtype_policy.name} computes in {layer.compute_dtype}, whatever dtype is asked for"
+            )
+            yield "precision", name, f"{said}; prove the model under a policy of one dtype"
 
 
 def _shape(layer: Any, tensor: str) -> Sequence[int] | None:

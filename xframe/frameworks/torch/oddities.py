@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -27,7 +27,15 @@ def oddities(model: torch.nn.Module, inputs: Array) -> list[Oddity]:
     loose = list(unregistered(named, torch.nn.Module, _OWN))
     calls = _calls(model, [layer for _, layer in loose], inputs) if loose else {}
     found = [told(path, layer, calls.get(id(layer)), "an nn.ModuleList or nn.ModuleDict") for path, layer in loose]
-    return found + list(declared(named, LENGTHS, _shape))
+    return [*found, *declared(named, LENGTHS, _shape), *_precision()]
+
+
+def _precision() -> Iterator[Oddity]:
+    """Switches by which float32 is computed in less."""
+    switch = torch.get_float32_matmul_precision()
+    if switch != "highest":
+        said = f"torch.get_float32_matmul_precision() says {switch}: products of float32 may be rounded further"
+        yield "precision", "float32", f"{said}; float64, which decides, is not touched"
 
 
 def _calls(model: torch.nn.Module, layers: Sequence[torch.nn.Module], inputs: Array) -> dict[int, int]:
