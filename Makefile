@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all training test-keras-on-torch bench catalogue judge fuzz lint format fixtures clean
+.PHONY: port test test-all training test-keras-on-torch bench catalogue faults judge fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -35,6 +35,10 @@ N ?= 300
 SEED ?= 0
 judge: .venv/ready
 	$(BIN)/python -m judge --mutants $(N) --seed $(SEED) --out docs/judge.md
+
+# Every known fault, planted on every pair and either side, into docs/faults.md; it fails where one is missed.
+faults: .venv/ready
+	$(BIN)/python -m tests.faults.matrix --out docs/faults.md
 
 # Coverage-guided fuzzing of every parser; `make fuzz TARGET=torch SECONDS=600` for one of them.
 SECONDS ?= 60

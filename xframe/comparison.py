@@ -60,7 +60,7 @@ class Distance:
     def judged(self, tolerance: Tolerance) -> Comparison:
         """Whether it is within ``tolerance``."""
         if self.reason:
-            return _incomparable(self.reason)
+            return incomparable(self.reason)
         max_rel = self.max_abs / self.scale if self.scale else (0.0 if self.max_abs == 0 else float("inf"))
         passed = self.max_abs <= tolerance.atol + tolerance.rtol * self.scale
         return Comparison(max_abs=self.max_abs, max_rel=max_rel, passed=passed)
@@ -104,7 +104,7 @@ def _apart(reason: str) -> Distance:
 def compare_all(source: Sequence[Array], target: Sequence[Array], tolerance: Tolerance) -> Comparison:
     """The worst of several outputs; another number of outputs never passes."""
     if len(source) != len(target) or not source:
-        return _incomparable(f"{len(source)} outputs against {len(target)}")
+        return incomparable(f"{len(source)} outputs against {len(target)}")
     comparisons = [compare(a, b, tolerance) for a, b in zip(source, target, strict=True)]
     return max(comparisons, key=lambda found: (not found.passed, found.max_rel))
 
@@ -129,5 +129,6 @@ def alike(one: Array, other: Array) -> tuple[Array, Array]:
     return one, other
 
 
-def _incomparable(reason: str) -> Comparison:
+def incomparable(reason: str) -> Comparison:
+    """A comparison that has no figures, for ``reason``."""
     return Comparison(max_abs=float("inf"), max_rel=float("inf"), passed=False, reason=reason)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from planted import FRAMEWORKS, ROUND, Sheet
+from planted import FRAMEWORKS, ROUND, TrainedSheet
 from training_pairs import both, trained
 
 from xframe.proving import training_sides
@@ -29,7 +29,7 @@ def named(causes):
 
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_right_networks(taught, source, target):
-    result = taught(Sheet(source, target))
+    result = taught(TrainedSheet(source, target))
     assert result
     assert result.faults == ()
     assert result.to_json()["mode"] == "training"
@@ -39,7 +39,7 @@ def test_right_networks(taught, source, target):
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_evaluation_mode_in_one_layer(taught, source, target, at):
     """D1: bn1 does without the batch's statistics on one side; running ones stay and gradients are others."""
-    result = taught(Sheet(source, target, {"training": "forgotten"}, at), steps=1)
+    result = taught(TrainedSheet(source, target, {"training": "forgotten"}, at), steps=1)
     assert result.verdict == "different"
     faults = named(result.faults)
     assert faults.keys() >= {"loss", "gradient", "statistic"}
@@ -50,7 +50,7 @@ def test_evaluation_mode_in_one_layer(taught, source, target, at):
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_momentum_of_a_batch_norm(taught, source, target):
     """D2: named with both values, and confirmed by the statistics' obeying each side's own."""
-    result = taught(Sheet(source, target, {"momentum": 0.01}))
+    result = taught(TrainedSheet(source, target, {"momentum": 0.01}))
     assert result.verdict == "explained"
     cause = named(result.causes)["batch norm momentum"]
     assert (cause.names, cause.confirmed) == (("bn1", "bn1"), True)
@@ -62,7 +62,7 @@ def test_momentum_of_a_batch_norm(taught, source, target):
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_divisor_of_a_running_variance(taught, source, target):
     """D3: torch's N − 1 is allowed for, and only that."""
-    result = taught(Sheet(source, target))
+    result = taught(TrainedSheet(source, target))
     assert ("N − 1" in named(result.accounted)) == ("torch" in (source, target))
     assert "statistic" not in named(result.faults)
 
@@ -72,7 +72,7 @@ def test_divisor_of_a_running_variance(taught, source, target):
     [("paddle", "torch", "N"), ("keras", "torch", "N"), ("torch", "paddle", "N - 1"), ("torch", "keras", "N - 1")],
 )
 def test_wrong_divisor(taught, source, target, variance):
-    result = taught(Sheet(source, target, {"variance": variance}))
+    result = taught(TrainedSheet(source, target, {"variance": variance}))
     assert result.verdict == "different"
     fault = named(result.faults)["statistic"]
     assert len(fault.names) == 1
@@ -85,7 +85,7 @@ def test_wrong_divisor(taught, source, target, variance):
 @pytest.mark.parametrize(("source", "target"), [("paddle", "keras"), ("torch", "keras")])
 def test_weight_decay_under_one_name(taught, source, target, optimizer):
     """D4: the constructors' weight_decay adds to the gradient in torch and paddle, and shrinks weights in keras."""
-    result = taught(Sheet(source, target), optimizer)
+    result = taught(TrainedSheet(source, target), optimizer)
     assert result.verdict == "explained"
     cause = named(result.causes)["decay"]
     assert cause.confirmed
@@ -95,7 +95,7 @@ def test_weight_decay_under_one_name(taught, source, target, optimizer):
 
 @pytest.mark.parametrize(("source", "target"), [("paddle", "keras"), ("torch", "keras")])
 def test_weight_decay_of_one_meaning(taught, source, target):
-    result = taught(Sheet(source, target), "momentum,momentum=0.875,weight_decay=0.125,decay=decoupled")
+    result = taught(TrainedSheet(source, target), "momentum,momentum=0.875,weight_decay=0.125,decay=decoupled")
     assert "decay" not in named(result.causes)
     assert result.faults == ()
 
@@ -103,7 +103,7 @@ def test_weight_decay_of_one_meaning(taught, source, target):
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_epsilon_of_adam(taught, source, target):
     """D5: 1e-8 against keras's 1e-7."""
-    result = taught(Sheet(source, target), "adam,epsilon=1e-8 / adam,epsilon=1e-7")
+    result = taught(TrainedSheet(source, target), "adam,epsilon=1e-8 / adam,epsilon=1e-7")
     assert result.verdict == "explained"
     cause = named(result.causes)["epsilon"]
     assert cause.confirmed
@@ -112,7 +112,7 @@ def test_epsilon_of_adam(taught, source, target):
 
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_epsilon_before_the_bias_correction(taught, source, target):
-    result = taught(Sheet(source, target), "adam,epsilon=1e-3")
+    result = taught(TrainedSheet(source, target), "adam,epsilon=1e-3")
     assert ("epsilon_stands" in named(result.causes)) == ("keras" in (source, target))
     assert result.faults == ()
 
@@ -138,7 +138,7 @@ def test_optimizer_that_is_not_the_one_said(taught, monkeypatch, framework, inst
 
     monkeypatch.setattr(training_sides, "recipe", dishonest)
     other = "torch" if framework != "torch" else "paddle"
-    result = taught(Sheet(framework, other), "adam")
+    result = taught(TrainedSheet(framework, other), "adam")
     fault = named(result.faults).get("optimizer")
     if said is None:
         assert fault is None
@@ -153,7 +153,7 @@ def test_optimizer_that_is_not_the_one_said(taught, monkeypatch, framework, inst
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_frozen_on_one_side(taught, source, target, at):
     """D6: the tensors are named, and it is said where they are frozen."""
-    result = taught(Sheet(source, target, {"frozen": "conv3"}, at))
+    result = taught(TrainedSheet(source, target, {"frozen": "conv3"}, at))
     assert result.verdict == "different"
     fault = named(result.faults)["frozen"]
     side = source if at == "source" else target
@@ -165,14 +165,14 @@ def test_frozen_on_one_side(taught, source, target, at):
 
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_frozen_on_both_sides(taught, source, target):
-    result = taught(Sheet(source, target, {"frozen": "conv3"}, "both"))
+    result = taught(TrainedSheet(source, target, {"frozen": "conv3"}, "both"))
     assert result.faults == ()
 
 
 @pytest.mark.parametrize("dropout", ["layer", "function"])
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_dropout_is_off(taught, source, target, dropout):
-    result = taught(Sheet(source, target, {"dropout": dropout}, "both"))
+    result = taught(TrainedSheet(source, target, {"dropout": dropout}, "both"))
     assert result.faults == ()
     for silence in result.silenced:
         assert (len(silence.layers), silence.calls) == ((1, 0) if dropout == "layer" else (0, 1))
@@ -182,14 +182,14 @@ def test_dropout_is_off(taught, source, target, dropout):
 @pytest.mark.parametrize(("source", "target"), ROUND)
 def test_another_network(taught, source, target, knobs):
     """Paddle's rounding of the right epsilon must not excuse a wrong one."""
-    result = taught(Sheet(source, target, knobs), steps=1)
+    result = taught(TrainedSheet(source, target, knobs), steps=1)
     assert result.verdict == "different"
     assert "gradient" in named(result.faults)
     assert "epsilon in float32" not in named(result.causes)
 
 
 def test_other_weights_at_the_start(pool, tmp_path):
-    table = Sheet("torch", "paddle").write(tmp_path / "small.toml")
+    table = TrainedSheet("torch", "paddle").write(tmp_path / "small.toml")
     with both(pool, table, "torch", "paddle") as (source, target, plan):
         batches = draw_batches(source, steps=2, seed=0)
         end = TrainingSide(target, parse_optimizer("sgd"))
@@ -203,7 +203,7 @@ def test_other_weights_at_the_start(pool, tmp_path):
 
 def test_other_labels_on_one_side(pool, tmp_path, monkeypatch):
     """A loss that is another function of the same outputs."""
-    table = Sheet("torch", "paddle").write(tmp_path / "small.toml")
+    table = TrainedSheet("torch", "paddle").write(tmp_path / "small.toml")
     with both(pool, table, "torch", "paddle") as (source, target, plan):
         batches = draw_batches(source, steps=1, seed=0)
         honest = TrainingSide._batch

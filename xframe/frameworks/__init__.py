@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from xframe.frameworks.attributes import Attributes
+from xframe.frameworks.oddities import Oddity
 from xframe.tensors import Array
 
 State = dict[str, tuple[Array, str]]  # state-dict name → stored array and its dtype's name
@@ -124,6 +125,10 @@ class Framework(Protocol):
 
     def attributes(self, model: Any) -> dict[str, Attributes]:
         """By layer of a known class, what it does besides holding tensors, in xframe's spelling."""
+        ...
+
+    def oddities(self, model: Any, inputs: Array) -> list[Oddity]:
+        """Layers that are not registered, and whether a forward pass over ``inputs`` calls them; untrue lengths."""
         ...
 
     def precision(self) -> Precision:

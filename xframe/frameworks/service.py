@@ -160,6 +160,10 @@ class Service(TrainingCommands):
         """By layer of a known class, its attributes in xframe's spelling."""
         return self._adapter.attributes(self._models[handle])
 
+    def oddities(self, handle: str, inputs: exchange.Message) -> list[tuple[str, str, str]]:
+        """What is odd about a model and shows in no state dict: its sort, the layer, a sentence."""
+        return self._adapter.oddities(self._models[handle], exchange.get(inputs))
+
     def trace(self, handle: str, inputs: exchange.Message, taps: list[str]) -> list[tuple[str, Shape, Shape]]:
         """Layer, shape read and shape given of every call of the tapped layers."""
         calls: list[tuple[str, Shape, Shape]] = []

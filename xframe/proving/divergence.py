@@ -6,9 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from xframe.comparison import Comparison, Tolerance, finite_or_none
-from xframe.proving.causes import Cause, diagnose
-from xframe.proving.layer_diff import LayerDiff, diff_layers
+from xframe.comparison import Comparison, Tolerance, finite_or_none, incomparable
+from xframe.proving.causes import Cause, diagnose, diagnose_calls, first_uneven
+from xframe.proving.layer_diff import LayerDiff, LayerDiffs, diff_layers
 from xframe.proving.sides import Side
 from xframe.tensors import Array
 
@@ -46,10 +46,30 @@ def first_divergence(
 
     A layer that runs several times is compared run by run. ``skip`` names source layers that rightly differ.
     """
-    diff = diff_layers(source, target, probe, tolerance, skip=skip, refed=False).first
+    diffs = diff_layers(source, target, probe, tolerance, skip=skip, refed=False)
+    uneven = uneven_calls(source, target, probe, diffs, tolerance)
+    if uneven is not None:
+        return uneven
+    diff = diffs.first
     if diff is None:
         return None
     return diverging(diff, diagnose(source, target, probe, diff, tolerance, skip=skip))
+
+
+def uneven_calls(
+    source: Side, target: Side, probe: Array, diffs: LayerDiffs, tolerance: Tolerance
+) -> Divergence | None:
+    """Where one side calls a layer more often before anything else differs; None where neither does."""
+    found = first_uneven(diffs)
+    if found is None:
+        return None
+    return Divergence(
+        layer=found.name,
+        source_name=found.source_name,
+        target_name=found.target_name,
+        comparison=incomparable(str(found)),
+        causes=(diagnose_calls(source, target, probe, found, tolerance),),
+    )
 
 
 def diverging(diff: LayerDiff, causes: tuple[Cause, ...]) -> Divergence:

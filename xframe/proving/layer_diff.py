@@ -43,16 +43,45 @@ class LayerDiff:
         return bool(self.free) and (self.own is None or bool(self.own))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uneven:
+    """A layer that one side calls more often: how often the source does, and the target.
+
+    So many paired calls end before the first one without a counterpart: ``behind``.
+    """
+
+    layer: Layer
+    source_name: str
+    target_name: str
+    counts: tuple[int, int]
+    behind: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.layer.kind.name} {self.source_name}"
+
+    def __str__(self) -> str:
+        often = "more" if self.counts[0] > self.counts[1] else "less"
+        return (
+            f"called {often} often in the source: {self.source_name}, {self.counts[0]} times against {self.counts[1]}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class LayerDiffs:
     """Every call of a mapped layer in the source's order, and both sides' outputs in float64, free-running.
 
-    ``alone`` names calls that only the source makes, or only the target: what is computed there may lead nowhere.
+    ``uneven`` are layers with calls that only the source makes, or only the target: they may lead nowhere.
     """
 
     calls: tuple[LayerDiff, ...]
     outputs: tuple[tuple[Array, ...], tuple[Array, ...]]
-    alone: tuple[str, ...] = ()
+    uneven: tuple[Uneven, ...] = ()
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The uneven layers, in words."""
+        return tuple(map(str, self.uneven))
 
     @property
     def first(self) -> LayerDiff | None:
@@ -97,17 +126,24 @@ def diff_layers(
         walks = [target.walk(probe, "float64", theirs, replace=replace) for replace in (False, True)[: 1 + refed]]
         ended = [walk() for walk in walks]
         calls = tuple(_paired(ran.taps, layers, target, tolerance, [walked.steps for walked in ended]))
-        return LayerDiffs(calls, (ran.arrays, ended[0].arrays), _alone(ran.taps, ended[0].steps, calls, source))
+        return LayerDiffs(
+            calls, (ran.arrays, ended[0].arrays), tuple(_uneven(ran.taps, ended[0].steps, calls, layers, target))
+        )
 
 
-def _alone(made: Sequence[Tap], walked: Sequence[Step], calls: Sequence[LayerDiff], source: Side) -> tuple[str, ...]:
-    """Layers with calls that have no counterpart, in words."""
-    here = source.implementation.name
-    paired = {(diff.source_name, diff.turn) for diff in calls}, {(diff.target_name, diff.turn) for diff in calls}
-    more = Counter(tap.layer for tap in made) - Counter(name for name, _ in paired[0])
-    less = {step.layer for step in walked if (step.layer, step.turn) not in paired[1]}
-    said = {"more": list(more), "less": sorted(less)}
-    return tuple(f"called {how} often in {here}: {', '.join(names)}" for how, names in said.items() if names)
+def _uneven(
+    made: Sequence[Tap], walked: Sequence[Step], calls: Sequence[LayerDiff], layers: dict[str, Layer], target: Side
+) -> Iterator[Uneven]:
+    """Layers that the two sides call different numbers of times."""
+    here, there = Counter(tap.layer for tap in made), Counter(step.layer for step in walked)
+    places = [diff.source_name for diff in calls]
+    for name, layer in layers.items():
+        other = layer.layer_name(target.implementation.name)
+        if here[name] != there[other]:
+            last = max((index + 1 for index, paired in enumerate(places) if paired == name), default=0)
+            yield Uneven(
+                layer=layer, source_name=name, target_name=other, counts=(here[name], there[other]), behind=last
+            )
 
 
 def expected(ran: Outputs, source: Side, target: Side, layers: dict[str, Layer]) -> dict[str, list[exchange.Message]]:

@@ -137,7 +137,7 @@ def prove(
     float64 = compare_all(one.float64, other.float64, tolerance)
     divergence = None if float64 else _locate(source, target, plan, tolerance, float64)
     parities = [] if onnx is None else [_parity(onnx, runs) for runs in (source, target)]
-    unproven, unmeasured = _unproven(sensitivity, source, tolerance) if float64 else (None, ())
+    unproven, seen, unmeasured = _unproven(sensitivity, source, tolerance) if float64 else (None, None, ())
     return Proof(
         float64=float64,
         float32=compare_all(one.float32, other.float32, Tolerance(rtol=np.inf)),
@@ -148,18 +148,20 @@ def prove(
         blind=_blind(one.float64),
         fold_rounding=target.fold_rounding if plan.folds else None,
         unproven=unproven,
+        seen=seen,
         notes=(*notes, *unmeasured),
     )
 
 
 def _unproven(
     sensitivity: Sensitivity, source: Runs, tolerance: Tolerance
-) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """Tensors that the source's outputs cannot see; None, and a note, where its framework gives no gradients."""
+) -> tuple[tuple[str, ...] | None, int | None, tuple[str, ...]]:
+    """Tensors that the source's outputs cannot see, and how many they do; None, and a note, without gradients."""
     try:
-        return sensitivity.unproven(source.float64, tolerance.rtol), ()
+        names = sensitivity.unproven(source.float64, tolerance.rtol)
+        return names, len(sensitivity.moved()) - len(names), ()
     except ModelError as error:
-        return None, (f"which tensors the outputs can see was not measured: {error}",)
+        return None, None, (f"which tensors the outputs can see was not measured: {error}",)
 
 
 def _blind(outputs: Sequence[Array]) -> bool:

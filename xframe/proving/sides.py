@@ -202,6 +202,10 @@ class Side:
         """By layer of a known class, what it does besides holding tensors, in one spelling for all frameworks."""
         return {name: dict(held) for name, held in self._ask("attributes").result().items()}
 
+    def oddities(self, probe: Array) -> list[tuple[str, str, str]]:
+        """What is odd about the model and shows in no state dict: its sort, the layer, a sentence."""
+        return [(kind, layer, said) for kind, layer, said in self._ask("oddities", inputs=self._place(probe)).result()]
+
     def sensitivity(self, probe: Array, seed: int) -> Reply:
         """By tensor that has a gradient: the largest of it, and of the tensor's own absolute values."""
         return self._ask("sensitivity", inputs=self._place(probe), seed=seed)
@@ -219,6 +223,11 @@ class Side:
             LayerCall(name, self._one(read, axes[name]), self._one(gave, axes[name]))
             for name, read, gave in reply.result()
         ]
+
+    def order(self, probe: Array, taps: Sequence[str]) -> list[str]:
+        """These layers in the order in which their calls end, once a call."""
+        calls = self._ask("trace", inputs=self._place(probe), taps=list(taps)).result()
+        return [name for name, _, _ in calls]
 
     def _one(self, shape: Sequence[int], axes: str) -> tuple[int, ...]:
         """A shape without its batch, channels first."""

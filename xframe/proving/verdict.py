@@ -51,8 +51,8 @@ class Proof:
     """Both precisions of both sides, and who parted first.
 
     ``noise_source`` and ``noise_target`` are each side's max |float32 − float64|: what float32 rounding alone does.
-    ``unproven`` names the source's tensors that the outputs cannot see; None where that was not measured. ``notes`` say
-    what was done to outputs before they were compared.
+    ``unproven`` names the source's tensors that the outputs cannot see, ``seen`` counts the others; None where
+    that was not measured. ``notes`` say what was done to outputs before they were compared.
     """
 
     float64: Comparison
@@ -64,6 +64,7 @@ class Proof:
     blind: bool = False
     fold_rounding: float | None = None
     unproven: tuple[str, ...] | None = None
+    seen: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -146,13 +147,14 @@ class PortResult:
             if proof is None
             else {**proof.float32.to_json(), **{key: finite_or_none(v) for key, v in noise.items()}}
         )
+        seen = None if proof is None else proof.seen
         return {
             "command": "port",
             "model": plan.table.name,
             "source": plan.source,
             "target": plan.target,
             "verdict": self.verdict,
-            "tensors": {**plan.counts(), "nonfinite": list(self.nonfinite), "unproven": _listed(proof)},
+            "tensors": {**plan.counts(), "nonfinite": list(self.nonfinite), "unproven": _listed(proof), "seen": seen},
             "float64": None if proof is None else proof.float64.to_json(),
             "float32": float32,
             "first_divergence": None if proof is None or proof.divergence is None else proof.divergence.to_json(),

@@ -103,6 +103,7 @@ def _add_proof(grid: Grid, result: PortResult, proof: Proof) -> None:
         grid.add_row("[red]blind[/]", "the outputs are the same for every input, so they prove nothing; try --input")
     if proof.unproven:
         grid.add_row("[yellow]unproven[/]", escape(f"{_few(proof.unproven)}: the outputs do not depend on them"))
+        grid.add_row("", f"they depend on {counted(proof.seen or 0, 'other tensor')}")
     for parity in proof.parities:
         grid.add_row(f"onnx {escape(parity.implementation)}", _parity(parity))
         grid.add_row("", escape(str(parity.weights)))

@@ -15,14 +15,15 @@ from xframe.checkpoints.budget import AMPLE, Budget
 from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.selection import EVERYTHING
 from xframe.comparison import Tolerance, compare_all
-from xframe.errors import UsageError
+from xframe.errors import PlanError, UsageError
 from xframe.files import framework_reads, opened_weights, reader
 from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import PortPlan, computed, make_plan
+from xframe.proving import oddities
 from xframe.proving.causes import Cause, diagnose, diagnose_outputs
 from xframe.proving.determinism import nondeterminism
 from xframe.proving.diff_result import DiffResult
-from xframe.proving.divergence import Divergence, diverging
+from xframe.proving.divergence import Divergence, diverging, uneven_calls
 from xframe.proving.gradient_diff import Gradients, diff_gradients, random_cotangents
 from xframe.proving.layer_diff import LayerDiffs, diff_layers, tapped
 from xframe.proving.optimizers.spec import parse_optimizers
@@ -119,13 +120,14 @@ class _Diff:
         with self.watch("import", "importing the frameworks"):
             versions = {"source": self.source.versions, "target": self.target.versions}
         with self.watch("load", "loading both sides"):
-            held, plan, tensors = self._loaded(*parsed)
+            held, plan, tensors = self._loaded(*parsed, probe)
         skip = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
         with self.watch("run", "running both sides in float64, layer by layer"):
             layers = diff_layers(
                 self.source, self.target, probe, self.options.tolerance, skip=skip, refed=self.options.refed
             )
         one, other, notes = self._in_one_form(layers)
+        odd = oddities.notes((self.source, self.target), probe)
         outputs = compare_all(one, other, self.options.tolerance)
         with self.watch("diagnose", "looking for causes"):
             first, causes = self._causes(layers, plan, held, probe, (one, other))
@@ -143,7 +145,7 @@ class _Diff:
             gradients=gradients,
             training=training,
             weights=str(held.path),
-            notes=(*plan.differences, *notes, *layers.alone),
+            notes=(*plan.differences, *notes, *layers.alone, *odd),
             seconds=self.watch.finish(),
             versions=versions,
         )
@@ -162,12 +164,15 @@ class _Diff:
         return one, other
 
     def _loaded(
-        self, given: Checkpoint | None, other: Checkpoint | None
+        self, given: Checkpoint | None, other: Checkpoint | None, probe: Array
     ) -> tuple[Checkpoint, PortPlan, tuple[TensorDiff, ...] | None]:
         """Both sides set and read back: the source's weights, the plan, and what the target's file has otherwise."""
         there = None if other is None else _named(other, self.target)
-        held = self._source_weights(given, there)
-        plan = self._plan(held, self.ends)
+        try:
+            held = self._source_weights(given, there)
+            plan = self._plan(held, self.ends)
+        except PlanError as error:
+            raise oddities.explained(error, (self.source, self.target), probe) from None
         source_is_loaded = load_source(self.source, held, self.pool, DTYPE)
         if there is None:
             target_is_loaded = load_planned(self.target, plan, held, self.pool)
@@ -217,6 +222,7 @@ class _Diff:
                 return found, {}
         planned = {step.target.name: step for step in plan.steps}
         skip = {drop.entry.layer.names[plan.source] for drop in plan.dropped if drop.folded}
+        uneven = uneven_calls(self.source, self.target, probe, layers, tolerance)
 
         def values(name: str) -> Array:
             return computed(planned[name], reader(held))
@@ -226,6 +232,8 @@ class _Diff:
             name: diagnose(self.source, self.target, probe, part, tolerance, skip=skip, planned=values)
             for name, part in {part.name: part for part in parted}.items()
         }
+        if uneven is not None:
+            return uneven, causes
         if layers.first is not None:
             return diverging(layers.first, causes[layers.first.name]), causes
         last = diagnose_outputs(*outputs, (plan.source, plan.target), tolerance)

@@ -18,7 +18,7 @@ from xframe.checkpoints.selection import EVERYTHING, Selection
 from xframe.checkpoints.staging import Stage
 from xframe.comparison import Tolerance
 from xframe.dtypes import check_float
-from xframe.errors import UsageError
+from xframe.errors import PlanError, UsageError
 from xframe.files import (
     check_output,
     framework_reads,
@@ -31,6 +31,7 @@ from xframe.files import (
 from xframe.mapping import Implementation, Option, Table, load_table
 from xframe.planning import Account, PortPlan, make_plan, outgoing
 from xframe.proving.certificate import write_certificate
+from xframe.proving.oddities import explained, notes
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import Check, Runs, load_planned, load_source, load_target, prove
 from xframe.proving.sensitivity import Sensitivity
@@ -141,12 +142,13 @@ class _Port:
             with self.watch("build", "building both models"):
                 checkpoint, wanted = self._weights(parsed), self.target.specs
             with self.watch("plan", "planning every tensor"):
-                plan = self._plan(checkpoint, wanted, self.options.dtype)
+                plan = self._plan(checkpoint, wanted, self.options.dtype, probe)
             with self.watch("write", "writing the target"):
                 source = self._start_source(checkpoint, probe)
                 digests = self._write(plan, checkpoint, stage.path)
             proof = self._prove(plan, checkpoint, stage.path, source, probe)
             result = replace(self._result(plan, checkpoint, proof, versions), digests=digests)
+            result = replace(result, notes=(*result.notes, *notes((self.source, self.target), probe)))
             if result.out is not None and self.options.optimizer is not None:
                 result = self._with_optimizer(result, checkpoint, stage, self.options.optimizer)
             elif result.out is not None:
@@ -203,10 +205,15 @@ class _Port:
             return at_random(self.source, self.options.seed, self.pool)
         return through_model(parsed, self.source) if framework_reads(parsed.path, self.ends[0]) else parsed
 
-    def _plan(self, checkpoint: Checkpoint, wanted: Mapping[str, TensorSpec], dtype: str | None) -> PortPlan:
+    def _plan(
+        self, checkpoint: Checkpoint, wanted: Mapping[str, TensorSpec], dtype: str | None, probe: Array
+    ) -> PortPlan:
         held = {name: tensor.spec for name, tensor in checkpoint.tensors.items()}
         here, there = (end.name for end in self.ends)
-        return make_plan(self.table, here, there, held, reader(checkpoint), wanted=wanted, dtype=dtype)
+        try:
+            return make_plan(self.table, here, there, held, reader(checkpoint), wanted=wanted, dtype=dtype)
+        except PlanError as error:
+            raise explained(error, (self.source, self.target), probe) from None
 
     def _start_source(self, checkpoint: Checkpoint, probe: Array) -> Started | None:
         """The source loads and runs while the target is being written."""
@@ -236,7 +243,7 @@ class _Port:
             return None
         with self.watch("load", "loading both sides and reading them back"):
             target_is_loaded = load_target(self.target, path, plan, checkpoint, self.pool)
-            target = Runs(self.target, probe, self._exact(plan, checkpoint))
+            target = Runs(self.target, probe, self._exact(plan, checkpoint, probe))
             source_is_loaded, running, sensitivity = source
             source_is_loaded()
             target_is_loaded()
@@ -244,12 +251,12 @@ class _Port:
             onnx = self.pool if self.options.onnx else None
             return prove(running, target, plan, self.options.tolerance, sensitivity=sensitivity, onnx=onnx)
 
-    def _exact(self, plan: PortPlan, checkpoint: Checkpoint) -> Side | None:
+    def _exact(self, plan: PortPlan, checkpoint: Checkpoint, probe: Array) -> Side | None:
         """Where a fold rounds, a float64 target that it does not round for; the proof of the fold itself."""
         if not plan.folds:
             return None
         side = Side(self.pool, self.table, self.ends[1], "exact", "float64")
-        load_planned(side, self._plan(checkpoint, side.specs, "float64"), checkpoint, self.pool)()
+        load_planned(side, self._plan(checkpoint, side.specs, "float64", probe), checkpoint, self.pool)()
         return side
 
     def _result(

@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from xframe.frameworks import resolve
-from xframe.frameworks.keras import backward, described, model, passes, training
+from xframe.frameworks.keras import backward, described, exact, model, oddities, passes, training
 
 
 class Keras:
@@ -17,6 +17,7 @@ class Keras:
 
     def __init__(self) -> None:
         model.keep_float64()
+        exact.install()
         backend = keras.backend.backend()
         self.versions = {"keras": keras.__version__, backend: resolve(f"{backend}:__version__")}
 
@@ -34,6 +35,7 @@ class Keras:
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
     trainer = staticmethod(training.Trainer)
+    oddities = staticmethod(oddities.oddities)
 
 
 framework = Keras()

@@ -20,7 +20,14 @@ from xframe.frameworks.attributes import (
     per_axis,
 )
 
-_ACTIVATION = Attribute("activation", lambda function: function.__name__, keras.activations.get)
+
+def _name(function: Any) -> str:
+    """Of an activation: a function, a layer, or either with some of its arguments set."""
+    found = getattr(function, "func", function)
+    return str(getattr(found, "__name__", type(found).__name__))
+
+
+_ACTIVATION = Attribute("activation", _name, keras.activations.get)
 
 
 def layers_by_name(model: keras.Model) -> dict[str, Any]:
@@ -109,7 +116,7 @@ DESCRIPTIONS = {
     "PReLU": Description("prelu", {}),
     "ELU": Description("elu", {"slope": Attribute("alpha")}),
     "Softmax": Description("softmax", {"axis": Attribute("axis")}),
-    "Activation": Description("activation", {"function": Attribute("activation", lambda function: function.__name__)}),
+    "Activation": Description("activation", {"function": Attribute("activation", _name)}),
     "Dropout": Description("dropout", {"rate": Attribute("rate")}, {"mode": "upscale_in_train"}),
     "Flatten": Description("flatten", {}),
     "Identity": Description("identity", {}),

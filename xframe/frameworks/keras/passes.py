@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
+import numpy as np
 
 from xframe.frameworks import Changes, Precision, State, Visit, as_input, environment_switches
 from xframe.frameworks.attributes import changed
@@ -48,7 +49,8 @@ def precision() -> Precision:
 
 def arrays(values: Any) -> list[Array]:
     """Every tensor among what a layer reads or gives, in order, however it is nested."""
-    return [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(values) if keras.ops.is_tensor(part)]
+    found = [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(values) if keras.ops.is_tensor(part)]
+    return [part if part.dtype.kind in "biufc" else part.astype(np.float32) for part in found]  # numpy has no bfloat16
 
 
 @contextmanager

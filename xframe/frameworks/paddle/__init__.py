@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import paddle
 
-from xframe.frameworks.paddle import backward, described, model, passes, training
+from xframe.frameworks.paddle import backward, described, model, oddities, passes, training
 
 
 class Paddle:
@@ -28,6 +28,7 @@ class Paddle:
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
     trainer = staticmethod(training.Trainer)
+    oddities = staticmethod(oddities.oddities)
 
 
 framework = Paddle()

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from xframe.frameworks.torch import backward, described, model, passes, training
+from xframe.frameworks.torch import backward, described, model, oddities, passes, training
 
 
 class Torch:
@@ -28,6 +28,7 @@ class Torch:
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
     trainer = staticmethod(training.Trainer)
+    oddities = staticmethod(oddities.oddities)
 
 
 framework = Torch()

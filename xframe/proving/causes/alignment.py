@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,11 @@ def without(maps: Array, margins: Margins) -> Array:
         :, :, *(slice(before, length - after) for (before, after), length in zip(margins, maps.shape[2:], strict=True))
     ]
     return inner
+
+
+def padded(maps: Array, margins: Iterable[Sequence[int]]) -> Array:
+    """N×C×… with zeros before and after along each axis behind the channels."""
+    return np.pad(maps, [(0, 0), (0, 0), *((before, after) for before, after in margins)])
 
 
 def _flatten_order(one: Array, other: Array, maps: Iterable[Map], tolerance: Tolerance) -> Alignment | None:

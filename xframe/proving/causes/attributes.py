@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xframe.errors import ModelError
-from xframe.proving.causes.alignment import without
+from xframe.proving.causes.alignment import padded, without
 from xframe.proving.causes.cause import Cause
 from xframe.proving.causes.evidence import Evidence
 from xframe.proving.sides import Side
@@ -21,13 +22,18 @@ Padding = list[list[int]]
 
 
 def attribute_causes(evidence: Evidence) -> Iterator[Cause]:
-    """One for each attribute that differs; where no single one makes the layer agree, all together are tried."""
+    """Those attributes that make the layer agree: each by itself, else all together, on the target, else the source.
+
+    Where none does, every one that differs, not confirmed.
+    """
     found = dict(differing(evidence))
-    singles = [_tried(evidence, {name: values}) for name, values in found.items()]
-    if len(found) > 1 and not any(cause.confirmed for cause in singles):
-        together = _tried(evidence, found)
-        singles = [together] if together.confirmed else singles
-    yield from singles
+    alone = [{name: values} for name, values in found.items()]
+    for end, trials in itertools.product((0, 1), (alone, [found] if len(found) > 1 else [])):
+        confirmed = [_cause(evidence, trial, end, confirmed=True) for trial in trials if _agrees(evidence, trial, end)]
+        if confirmed:
+            yield from confirmed
+            return
+    yield from (_cause(evidence, trial, 0, confirmed=False) for trial in alone)
 
 
 def differing(evidence: Evidence) -> Iterator[tuple[str, tuple[Any, Any]]]:
@@ -73,21 +79,33 @@ def acting(attributes: Mapping[str, Any], lengths: tuple[int, ...]) -> Padding:
     return [[total // 2, total - total // 2] for total in totals]
 
 
-def _tried(evidence: Evidence, found: Mapping[str, tuple[Any, Any]]) -> Cause:
-    """The cause, confirmed if the target agrees with the source's values, or the source with the target's."""
-    confirmed = _agrees(evidence, found, 0) or _agrees(evidence, found, 1)
+def _cause(evidence: Evidence, found: Mapping[str, tuple[Any, Any]], end: int, *, confirmed: bool) -> Cause:
+    """``end`` is 0 where the target is to take the source's values, 1 where it is the other way round."""
     here, there = evidence.ends
     said = "; ".join(
         f"{name} is {spoken(one)} in {here}'s {evidence.names[0]} and {spoken(other)} in {there}'s {evidence.names[1]}"
         for name, (one, other) in found.items()
     )
-    settings = " and ".join(f"{name} {spoken(one)}" for name, (one, _) in found.items())
+    settings = " and ".join(f"{name} {spoken(values[end])}" for name, values in found.items())
+    layer, side = (evidence.names[1], there) if end == 0 else (evidence.names[0], here)
     return Cause(
         cause=_named(evidence, found),
-        detail=f"{said}.",
+        detail=f"{said}{_by_a_layer(evidence, found)}.",
         confirmed=confirmed,
-        change=f"give {evidence.names[1]} in {there} {settings}",
+        change=f"give {layer} in {side} {settings}",
     )
+
+
+def _by_a_layer(evidence: Evidence, found: Mapping[str, tuple[Any, Any]]) -> str:
+    """Who pads, where it is not the layer itself."""
+    if "padding" not in found or evidence.alignment is None:
+        return ""
+    pads = [
+        f"{end}'s by what lies before the layer"
+        for end, margins in zip(evidence.ends, evidence.alignment.margins, strict=True)
+        if any(any(pair) for pair in margins)
+    ]
+    return f" ({' and '.join(pads)})" if pads else ""
 
 
 def _named(evidence: Evidence, found: Mapping[str, tuple[Any, Any]]) -> str:
@@ -110,11 +128,6 @@ def _agrees(evidence: Evidence, found: Mapping[str, tuple[Any, Any]], end: int) 
     except ModelError:
         return False
     return evidence.same(expected, changed.channels_first(gave[0]))
-
-
-def padded(array: Array, padding: Padding) -> Array:
-    """N×C×H×W with zeros around each map."""
-    return np.pad(array, [(0, 0), (0, 0), *((before, after) for before, after in padding)])
 
 
 def spoken(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,3 +26,8 @@ class Cause:
     def __str__(self) -> str:
         mark = "confirmed" if self.confirmed else "not confirmed"
         return f"{self.cause} ({mark}): {self.detail}" + (f" To change: {self.change}." if self.change else "")
+
+
+def in_order(causes: Iterable[Cause]) -> tuple[Cause, ...]:
+    """The confirmed ones first."""
+    return tuple(sorted(causes, key=lambda cause: not cause.confirmed))

@@ -9,8 +9,9 @@ from typing import Any
 
 from xframe import exchange
 from xframe.comparison import Tolerance, alike, compare
+from xframe.errors import ModelError
 from xframe.mapping import Layer
-from xframe.proving.causes.alignment import Alignment, align, possible_maps
+from xframe.proving.causes.alignment import Alignment, Map, align, possible_maps
 from xframe.proving.layer_diff import LayerDiff, expected, mapped_layers
 from xframe.proving.sides import Side, Tap
 from xframe.tensors import Array
@@ -22,15 +23,18 @@ _NEAR = 8  # so many layers before are looked at
 class Evidence:
     """One call of a layer on both sides, channels first, in float64; the target was fed what the source was.
 
-    ``before`` are the outputs of the mapped layers that ran before it, the nearest first; both sides have them. ``kin``
-    is what the target's other layers of its kind read. ``planned`` gives what a tensor of the target should hold, where
-    it may hold something else.
+    ``before`` are the outputs of the mapped layers that ran before it, the nearest first; both sides have them.
+    ``theirs`` is what the target calls the source's layers. ``kin`` is what the target's other layers of its kind read.
+    ``planned`` gives what a tensor of the target should hold, where it may hold something else.
     """
 
     source: Side
     target: Side
     layer: Layer
     names: tuple[str, str]
+    turn: int
+    probe: Array
+    theirs: Mapping[str, str]
     read: tuple[Array, Array]
     gave: tuple[Array, Array]
     before: Sequence[tuple[str, Array]]
@@ -42,14 +46,33 @@ class Evidence:
     alignment: Alignment | None = field(init=False)
 
     def __post_init__(self) -> None:
-        shapes = [array.shape for _, array in self.before]
-        maps = possible_maps(shapes, self.read[0].shape[1]) if self.read[0].ndim == 2 else ()
-        object.__setattr__(self, "alignment", align(*self.read, maps, self.tolerance))
+        object.__setattr__(self, "alignment", align(*self.read, self.maps, self.tolerance))
+
+    @property
+    def maps(self) -> Sequence[Map]:
+        """Sizes of the maps that may have been flattened into what the layer reads."""
+        if self.read[0].ndim != 2:
+            return ()
+        return [*possible_maps([array.shape for _, array in self.before], self.read[0].shape[1])]
 
     @property
     def ends(self) -> tuple[str, str]:
         """How the two implementations are called."""
         return self.source.implementation.name, self.target.implementation.name
+
+    def between(self, name: str) -> str:
+        """In words, the place between an earlier layer and this one, as both sides call them."""
+        here = f"between {name} and {self.names[0]}"
+        there = self.theirs.get(name, name), self.names[1]
+        return here if there == (name, self.names[0]) else f"{here} ({there[0]} and {there[1]} in {self.ends[1]})"
+
+    def target_gives_reading(self, read: Array) -> bool:
+        """Whether the target's layer gives what the source's did when it reads ``read``, channels first."""
+        try:
+            gave = self.target.replay(self.names[1], [self.target.native(read)])
+        except ModelError:
+            return False
+        return self.target_gives(self.target.channels_first(gave[0]))
 
     def target_gives(self, output: Array) -> bool:
         """Whether ``output``, of a changed target, is what the source gave."""
@@ -85,6 +108,9 @@ def gather(
         target=target,
         layer=diff.layer,
         names=(diff.source_name, diff.target_name),
+        turn=diff.turn,
+        probe=probe,
+        theirs={name: layer.layer_name(target.implementation.name) for name, layer in layers.items()},
         read=(_first(source, here.read), _first(target, there.read)),
         gave=(_first(source, here.gave), _first(target, there.gave)),
         before=[(tap.layer, _first(source, tap.gave)) for tap in reversed(ran.taps[max(0, index - _NEAR) : index])],

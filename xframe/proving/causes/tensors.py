@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +31,9 @@ class Trial:
     tensors: Mapping[str, Array]
 
 
-def tensor_causes(evidence: Evidence) -> Iterator[Cause]:
-    """The first trial of each sort that makes the target's layer agree."""
-    own = OwnTensors(evidence)
+def tensor_causes(evidence: Evidence, attributes: Mapping[str, Any] | None = None) -> Iterator[Cause]:
+    """The first trial that makes the target's layer agree, given ``attributes`` of the source besides."""
+    own = OwnTensors(evidence, attributes or {})
     for sort in (permuted_axes, flatten_orders, swapped_within, permuted_blocks, of_another_layer, other_values):
         trial = next((trial for trial in sort(evidence, own) if own.agree_with(trial.tensors)), None)
         if trial is not None:
@@ -60,9 +62,9 @@ def exchanged_layers(evidence: Evidence) -> Iterator[Cause]:
 class OwnTensors:
     """The tensors of the target's layer, by role: their names in the layer, and their values as the target has them."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, attributes: Mapping[str, Any] = MappingProxyType({})) -> None:
         target = evidence.target
-        self._evidence = evidence
+        self._evidence, self._attributes = evidence, attributes
         self.state = target.state()()
         self.there = target.implementation.name
         self._prefix = f"{evidence.names[1]}{target.implementation.framework.separator}"
@@ -96,7 +98,7 @@ class OwnTensors:
         side, evidence = self._evidence.target, self._evidence
         dense = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
         try:
-            gave = side.replay(layer, [side.native(read)], tensors=dense)
+            gave = side.replay(layer, [side.native(read)], self._attributes, dense)
         except ModelError:
             return False
         return evidence.target_gives(side.channels_first(gave[0]))
@@ -163,9 +165,11 @@ def swapped_within(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
 
 def permuted_blocks(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
     """Gates of a recurrent layer, or parts of a fused projection, in another order: the same one in every tensor."""
+    if evidence.layer.kind.name not in ("lstm", "gru", "multi_head_attention"):
+        return
     for blocks in (3, 4):
         split = {role: _block_axis(value, blocks) for role, value in own.values.items()}
-        if evidence.layer.kind.name not in ("lstm", "gru", "multi_head_attention") or None in split.values():
+        if None in split.values():
             continue
         for order in itertools.permutations(range(blocks)):
             if order == tuple(range(blocks)):
