@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from xframe.errors import ModelError
 from xframe.proving.causes.alignment import padded, without
 from xframe.proving.causes.cause import Cause
 from xframe.proving.causes.evidence import Evidence
@@ -123,11 +122,8 @@ def _agrees(evidence: Evidence, found: Mapping[str, tuple[Any, Any]], end: int) 
     if "padding" in found and evidence.alignment is not None:
         read = padded(without(evidence.read[end], evidence.alignment.margins[end]), found["padding"][end])
         values["padding"] = [[0, 0]] * (read.ndim - 2)
-    try:
-        gave = changed.replay(name, [changed.native(read)], values)
-    except ModelError:
-        return False
-    return evidence.same(expected, changed.channels_first(gave[0]))
+    gave = evidence.replayed(changed, name, read, values)
+    return gave is not None and evidence.same(expected, gave)
 
 
 def spoken(value: Any) -> str:

@@ -68,11 +68,24 @@ class Evidence:
 
     def target_gives_reading(self, read: Array) -> bool:
         """Whether the target's layer gives what the source's did when it reads ``read``, channels first."""
+        gave = self.replayed(self.target, self.names[1], read)
+        return gave is not None and self.target_gives(gave)
+
+    def replayed(
+        self,
+        side: Side,
+        name: str,
+        read: Array,
+        attributes: Mapping[str, Any] | None = None,
+        tensors: Mapping[str, Array] | None = None,
+    ) -> Array | None:
+        """What a layer of this kind gives when it reads ``read``, both channels first; None where it can't be run so."""
+        axes = self.layer.kind.output
         try:
-            gave = self.target.replay(self.names[1], [self.target.native(read)])
+            gave = side.replay(name, [side.native(read, axes)], attributes, tensors)
         except ModelError:
-            return False
-        return self.target_gives(self.target.channels_first(gave[0]))
+            return None
+        return side.channels_first(gave[0], axes)
 
     def target_gives(self, output: Array) -> bool:
         """Whether ``output``, of a changed target, is what the source gave."""
@@ -102,7 +115,7 @@ def gather(
     again = target.run(probe, "float64", watched, reads=watched, instead=expected(ran, source, target, layers))()
     index = _index(ran.taps, diff.source_name, diff.turn)
     here, there = ran.taps[index], again.taps[_index(again.taps, diff.target_name, diff.turn)]
-    asked = source.attributes(), target.attributes()
+    asked, axes = (source.attributes(), target.attributes()), diff.layer.kind.output
     return Evidence(
         source=source,
         target=target,
@@ -111,10 +124,13 @@ def gather(
         turn=diff.turn,
         probe=probe,
         theirs={name: layer.layer_name(target.implementation.name) for name, layer in layers.items()},
-        read=(_first(source, here.read), _first(target, there.read)),
-        gave=(_first(source, here.gave), _first(target, there.gave)),
-        before=[(tap.layer, _first(source, tap.gave)) for tap in reversed(ran.taps[max(0, index - _NEAR) : index])],
-        kin={tap.layer: _first(target, tap.read) for tap in again.taps if tap.layer != diff.target_name},
+        read=(_first(source, here.read, axes), _first(target, there.read, axes)),
+        gave=(_first(source, here.gave, axes), _first(target, there.gave, axes)),
+        before=[
+            (tap.layer, _first(source, tap.gave, layers[tap.layer].kind.output))
+            for tap in reversed(ran.taps[max(0, index - _NEAR) : index])
+        ],
+        kin={tap.layer: _first(target, tap.read, axes) for tap in again.taps if tap.layer != diff.target_name},
         attributes=(asked[0].get(diff.source_name, {}), asked[1].get(diff.target_name, {})),
         tolerance=tolerance,
         planned=planned,
@@ -131,6 +147,6 @@ def _index(taps: Sequence[Tap], layer: str, turn: int) -> int:
     raise LookupError(f"{layer} did not run {turn + 1} times when it was run again")
 
 
-def _first(side: Side, placed: Sequence[exchange.Message]) -> Array:
-    """The first of several arrays, channels first."""
-    return side.channels_first(exchange.get(placed[0]))
+def _first(side: Side, placed: Sequence[exchange.Message], axes: str) -> Array:
+    """The first of several arrays, channels first; ``axes`` as the layer's kind has them."""
+    return side.channels_first(exchange.get(placed[0]), axes)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from xframe.errors import ModelError
 from xframe.proving.causes.cause import Cause
 from xframe.proving.causes.evidence import Evidence
 from xframe.proving.sides import Side
@@ -39,13 +38,13 @@ def _origin(evidence: Evidence, side: Side, name: str, read: Array) -> tuple[str
     if not np.isfinite(read).all():
         last = evidence.between(evidence.before[0][0]) if evidence.before else "in the input"
         said = f"What it reads is not finite already: that arises {last}."
-        return said, _gives_numbers(side, name, _zeroed(read), {}), f"look at what is computed {last}"
+        return said, _gives_numbers(evidence, side, _zeroed(read), {}), f"look at what is computed {last}"
     held = _held(evidence, side)
     if held:
         said = f"What it reads is finite; its {', '.join(held)} is not."
         zeroed = {tensor: _zeroed(values) for tensor, values in held.items()}
         change = f"look at {', '.join(held)} of {name} in the file of weights"
-        return said, _gives_numbers(side, name, read, zeroed), change
+        return said, _gives_numbers(evidence, side, read, zeroed), change
     said = "What it reads is finite, and so are its tensors: it arises in the layer."
     return said, False, f"look at the ranges of the tensors of {name}, such as a variance below zero"
 
@@ -65,9 +64,6 @@ def _held(evidence: Evidence, side: Side) -> dict[str, Array]:
     return {name: array for name, array in values.items() if not np.isfinite(array).all()}
 
 
-def _gives_numbers(side: Side, name: str, read: Array, tensors: dict[str, Array]) -> bool:
-    try:
-        gave = side.replay(name, [side.native(read)], tensors=tensors)
-    except ModelError:
-        return False
-    return bool(np.isfinite(gave[0]).all())
+def _gives_numbers(evidence: Evidence, side: Side, read: Array, tensors: dict[str, Array]) -> bool:
+    gave = evidence.replayed(side, evidence.names[side is evidence.target], read, tensors=tensors)
+    return gave is not None and bool(np.isfinite(gave).all())

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from xframe.errors import ModelError
 from xframe.mapping import Entry
 from xframe.proving.causes.alignment import Map, align, possible_maps
 from xframe.proving.causes.cause import Cause
@@ -97,11 +96,8 @@ class OwnTensors:
     def _gives(self, layer: str, read: Array, tensors: Mapping[str, Array]) -> bool:
         side, evidence = self._evidence.target, self._evidence
         dense = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-        try:
-            gave = side.replay(layer, [side.native(read)], self._attributes, dense)
-        except ModelError:
-            return False
-        return evidence.target_gives(side.channels_first(gave[0]))
+        gave = evidence.replayed(side, layer, read, self._attributes, dense)
+        return gave is not None and evidence.target_gives(gave)
 
 
 def permuted_axes(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
