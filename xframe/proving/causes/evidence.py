@@ -79,7 +79,7 @@ class Evidence:
         attributes: Mapping[str, Any] | None = None,
         tensors: Mapping[str, Array] | None = None,
     ) -> Array | None:
-        """What a layer of this kind gives when it reads ``read``, both channels first; None where it can't be run so."""
+        """What a layer of this kind gives when it reads ``read``, both channels first; None where that cannot be."""
         axes = self.layer.kind.output
         try:
             gave = side.replay(name, [side.native(read, axes)], attributes, tensors)
