@@ -181,17 +181,22 @@ FAULTS = (*NAMES, *LAYOUT, *LAYER, *TRAINING, *CHECK)
 
 # What is not a fault: networks that are the same on both sides, whatever is in them.
 _BASES = (
-    {}, UNMAPPED, GLOBAL, GELU, LEAKY, GELU | {"activation": "gelu tanh"}, UNMAPPED | {"activation": "leaky 0.3"},
+    UNMAPPED, GLOBAL, GELU, LEAKY, GELU | {"activation": "gelu tanh"}, UNMAPPED | {"activation": "leaky 0.3"},
     {"activation": "relu6"}, {"activation": "silu"}, {"mixing": "groups"}, {"mixing": "depthwise"}, {"dilation": 2},
     GLOBAL | {"stride": 2}, {"calls": 2}, {"residual": True}, {"norm": True}, {"pool": "avg"}, {"padding": "own"},
     GLOBAL | {"middle": "max3"}, GLOBAL | {"middle": "max3 ceil"}, {"middle": "avg3"}, {"middle": "avg3 counted"},
     {"frozen": True}, {"ending": "probabilities"},
 )  # fmt: skip
 RIGHT = (
-    *(Fault("R", str(base or "as it is"), "equivalent", base=base, ends=TARGET) for base in _BASES),
+    *(
+        Fault("R", ", ".join(f"{knob} {value}" for knob, value in base.items()), "equivalent", base=base, ends=TARGET)
+        for base in _BASES
+    ),
     Fault("R", "another padding layer, the same padding", "equivalent", knobs={"padding": "own"}),
+    Fault("R", "a plain linear behind the same flatten", "equivalent", spoil=spoilt.call_kind("dense1", "linear"),
+          pairs=tuple(pair for pair in SIX if "keras" not in pair), ends=TARGET),
     Fault("R", "layers for functions", "equivalent", knobs=UNMAPPED),
-)
+)  # fmt: skip
 
 if __name__ == "__main__":
     from page import main

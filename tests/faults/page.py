@@ -25,9 +25,9 @@ SECTIONS = {
 HEAD = """# Faults that are caught
 
 A proof is worth what it refuses. Each fault here has happened to somebody who moved weights between frameworks. It is
-planted in one of three small networks, which are otherwise equal, or in the table or the file between them. Then xframe is asked:
-what does it say, where, and why? `make faults` plants them all again and writes this page; CI plants each at least once
-on either side.
+planted in one of three small networks, which are otherwise equal, or in the table or the file between them. Then xframe
+is asked: what does it say, where, and why? `make faults` plants them all again and writes this page; CI plants each at
+least once on either side.
 
 - *planted in*: the side that has the fault. *pairs*: source → target.
 - *located at*: the first layer that parts (`bn1 / bn2`: on either side), or what a refusal names.

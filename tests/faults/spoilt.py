@@ -36,8 +36,8 @@ def swap_layers(one, other):
     return spoil
 
 
-def swap_vectors(one, other):
-    """Two vectors of bn2 in each other's place, in one column."""
+def swap_vectors(one, other, layer="bn2"):
+    """Two vectors of a batch norm in each other's place, in one column."""
     moved = {one: other, other: one}
 
     def spoil(sheet):
@@ -48,7 +48,7 @@ def swap_vectors(one, other):
                 "draw": "variance",
                 **{end: {NORM[end][index]: "c"} for end, index in held.items()},
             }
-        sheet.spoil("bn2", "batch_norm_swapped", **vectors, steps=counter(*sheet.ends))
+        sheet.spoil(layer, "batch_norm_swapped", **vectors, steps=counter(*sheet.ends))
 
     return spoil
 

@@ -14,20 +14,23 @@ from xframe.proving.causes.paths import Path, path, sums
 from xframe.tensors import Array
 
 UNKNOWN = "something between the layers"
+_POOLED = 3  # layers before, behind which a pool is looked for
 _GELUS = {"exact gelu", "gelu by tanh"}
 _SLOPED = "leaky relu"
 
 
 def between_causes(evidence: Evidence) -> Iterator[Cause]:
     """What both sides compute before the layer, where the two are not the same. Confirmed where both are recognised."""
-    ways = [
-        (name, path(evidence, gave, evidence.read[0]), path(evidence, gave, evidence.read[1]))
-        for name, gave in evidence.before
-    ]
-    both = next(((name, one, other) for name, one, other in ways if one and other and one != other), None)
-    cause = both or _with_sums(evidence, ways)
-    if cause is not None:
-        yield _cause(evidence, *cause)
+    ways = []
+    for index, (name, gave) in enumerate(evidence.before):
+        one, other = (path(evidence, gave, read, pooled=index < _POOLED) for read in evidence.read)
+        ways.append((name, one, other))
+        if one and other and one != other:
+            yield _cause(evidence, name, one, other)
+            return
+    summed = _with_sums(evidence, ways)
+    if summed is not None:
+        yield _cause(evidence, *summed)
         return
     found = next(_elementwise(evidence), None)
     if found is not None:

@@ -31,15 +31,15 @@ class Path:
         return ", then ".join(str(part) for part in (sum_, self.activation, self.pool) if part) or "nothing"
 
 
-def path(evidence: Evidence, gave: Array, read: Array) -> Path | None:
-    """The first way from ``gave`` to ``read`` that gives its values."""
+def path(evidence: Evidence, gave: Array, read: Array, *, pooled: bool) -> Path | None:
+    """The first way from ``gave`` to ``read`` that gives its values; through a pool only if ``pooled``."""
     if gave.size > _LARGEST:
         return None
     crop = _crop(gave, read)
     functions = {"": _same, **ACTIVATIONS, **_fitted(gave, read)}
     for name, function in functions.items():
         few, expected = (gave, read) if name in _ACROSS else crop
-        for pool, order in _ways(evidence, function(few), few, expected):
+        for pool, order in _ways(evidence, function(few), expected, pooled=pooled):
             whole = function(gave) if pool is None else pool(function(gave))
             if any(evidence.same(read, laid) for laid in _laid_out(whole, read).values()):
                 return Path(name, pool, order=order)
@@ -81,11 +81,11 @@ def _fitted(gave: Array, read: Array) -> Mapping[str, Function]:
     return {}
 
 
-def _ways(evidence: Evidence, values: Array, gave: Array, read: Array) -> Iterator[tuple[Pool | None, str]]:
+def _ways(evidence: Evidence, values: Array, read: Array, *, pooled: bool) -> Iterator[tuple[Pool | None, str]]:
     """Pools, or none, and flatten orders by which ``values`` become ``read``."""
-    for pool in _pools(gave, read):
-        pooled = values if pool is None else pool(values)
-        for order, laid in _laid_out(pooled, read).items():
+    for pool in _pools(values, read) if pooled else (None,):
+        given = values if pool is None else pool(values)
+        for order, laid in _laid_out(given, read).items():
             if evidence.same(read, laid):
                 yield pool, order
 

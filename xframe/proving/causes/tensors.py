@@ -129,10 +129,17 @@ def flatten_orders(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
                         cause="flatten order",
                         detail=f"{evidence.ends[1]} flattens {' × '.join(map(str, size))} maps in the order {order}, "
                         f"and {own.full_name(role)} has its inputs in another.",
-                        change=f"make the layer a linear_after_flatten in the table, with sizes c = {size[0]}, "
-                        f"h = {size[1]}, w = {size[2]}",
+                        change=_flatten_change(evidence, size, order),
                         tensors={own.name(role): _reordered(value, axis, size, order)},
                     )
+
+
+def _flatten_change(evidence: Evidence, size: Map, order: str) -> str:
+    if evidence.layer.kind.name == "linear_after_flatten":
+        other = "C,H,W" if order == "H,W,C" else "H,W,C"
+        return f"let {evidence.ends[1]} flatten its maps in the order {other}, as the table has it"
+    sizes = f"c = {size[0]}, h = {size[1]}, w = {size[2]}"
+    return f"make the layer a linear_after_flatten in the table, with sizes {sizes}"
 
 
 def _reordered(value: Array, axis: int, size: Map, order: str) -> Array:
