@@ -36,7 +36,7 @@ def replay(model: keras.Model, layer: str, reads: Sequence[Array], dtype: str, c
 def arrays(values: Any) -> list[Array]:
     """Every tensor among what a layer reads or gives, in order, however it is nested."""
     found = [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(values) if keras.ops.is_tensor(part)]
-    return [part if part.dtype.kind in "biufc" else part.astype(np.float32) for part in found]  # numpy has no bfloat16
+    return [part if part.dtype.kind in "biufc" else part.astype(np.float64) for part in found]  # bfloat16, widened
 
 
 @contextmanager
