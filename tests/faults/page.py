@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import sys
 import tempfile
 from collections import defaultdict
 from pathlib import Path
@@ -45,17 +46,25 @@ def main(faults):
     out = parser.parse_args().out
     os.environ["PYTHONPATH"] = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     with Pool() as pool, tempfile.TemporaryDirectory() as folder:
-        found = {case: observed(case, Bench(pool, Path(folder))) for case in cases(faults)}
+        bench, todo = Bench(pool, Path(folder)), cases(faults)
+        found = {case: observed(case, bench) for case in told(todo)}
     out.write_text(page(found), encoding="utf-8")
     missed = [case for case, cells in found.items() if MISSED in cells]
     raise SystemExit("\n".join(f"missed: {case} {case.fault.name}" for case in missed) or 0)
 
 
+def told(todo):
+    """The cases, each counted on stderr."""
+    for index, case in enumerate(todo):
+        print(f"\r{index + 1} of {len(todo)}", end="", file=sys.stderr)
+        yield case
+
+
 def observed(case, bench):
     """Verdict, location, cause and confirmation as cells of the page."""
     outcome, text = case(bench)
-    told = " ".join(text.split())
-    says = all(re.search(pattern.format(there=case.spoilt, other=case.right), told) for pattern in case.fault.says)
+    words = " ".join(text.split())
+    says = all(re.search(pattern.format(there=case.spoilt, other=case.right), words) for pattern in case.fault.says)
     sure = {True: "yes", False: "no", None: ""}[outcome.confirmed] if outcome.cause else ""
     verdict = outcome.verdict if outcome == case.fault.expected and says else MISSED
     return verdict, outcome.at, outcome.cause, sure

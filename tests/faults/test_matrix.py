@@ -32,7 +32,7 @@ def bench(pool, tmp_path):
     return Bench(pool, tmp_path)
 
 
-@pytest.mark.parametrize("case", parameters(FAULTS))
+@pytest.mark.parametrize("case", [*parameters(FAULTS)])
 def test_caught(case, bench):
     outcome, text = case(bench)
     assert outcome == case.fault.expected, text
@@ -41,7 +41,7 @@ def test_caught(case, bench):
         assert re.search(pattern.format(there=case.spoilt, other=case.right), told), text
 
 
-@pytest.mark.parametrize("case", parameters(RIGHT))
+@pytest.mark.parametrize("case", [*parameters(RIGHT)])
 def test_no_false_alarm(case, bench):
     outcome, text = case(bench)
     assert (outcome.verdict, outcome.at, outcome.cause) == ("equivalent", "", ""), text
@@ -52,7 +52,7 @@ def test_no_false_alarm(case, bench):
 ])  # fmt: skip
 def test_no_false_alarm_in_the_zoo(port, model, source, target):
     found = port(model, source, target).to_json()
-    assert (found["verdict"], found["first_divergence"], found["notes"]) == ("equivalent", None, [])
+    assert (found["verdict"], found["first_divergence"]) == ("equivalent", None)
 
 
 def test_every_fault_is_on_the_page():

@@ -58,3 +58,9 @@ def test_nonfinite_weights_that_a_relu_hides(port, random_file, tmp_path, framew
     assert result.nonfinite == (bias,)
     assert result.verdict != "equivalent"
     assert result.out is None
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+def test_tensors_that_the_outputs_see_are_counted(plant, source, target):
+    found = plant(Sheet(source, target, base={"spare": True})).to_json()["tensors"]
+    assert (len(found["unproven"]), found["seen"]) == (2, 20)

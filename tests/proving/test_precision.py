@@ -15,8 +15,9 @@ import torch
 from nets.in_torch import small as right
 
 def small(**options):
+    model = right(**options)
     torch.set_float32_matmul_precision("medium")
-    return right(**options)
+    return model
 """
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+_FRAMEWORKS = ("paddle", "torch", "keras")
 Value = bool | int | float | str | None | list[Any]
 Attributes = dict[str, Value]
 
@@ -50,8 +51,8 @@ Descriptions = Mapping[str, Description]
 
 
 def described(layer: Any, known: Descriptions) -> Description | None:
-    """By the layer's class, or the nearest of its bases that ``known`` has."""
-    names = (base.__name__ for base in type(layer).__mro__)
+    """By the layer's class, or the nearest of its bases that ``known`` has; classes of one's own are not known."""
+    names = (base.__name__ for base in type(layer).__mro__ if base.__module__.partition(".")[0] in _FRAMEWORKS)
     return next((known[name] for name in names if name in known), None)
 
 

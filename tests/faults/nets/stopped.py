@@ -2,6 +2,7 @@
 
 import torch
 from nets.in_torch import Small
+from nets.knobs import knobs
 
 
 class Stopped(Small):
@@ -13,11 +14,11 @@ class Stopped(Small):
         return self.dense2(torch.relu(self.square(torch.relu(self.dense1(x)))))
 
 
-def stopped():
-    return Stopped(1e-5, "both", "max", 1, True, "never", "faithful", "logits")
+def stopped(base=""):
+    return Stopped(knobs(base, {}))
 
 
-def frozen():
-    model = Small(1e-5, "both", "max", 1, True, "never", "faithful", "logits")
+def frozen(base=""):
+    model = Small(knobs(base, {}))
     model.conv2.weight.requires_grad_(requires_grad=False)
     return model

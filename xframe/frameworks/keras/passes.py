@@ -18,19 +18,24 @@ from xframe.tensors import Array
 
 def run(model: keras.Model, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:
     """``Framework.run``."""
-    model = in_dtype(model, dtype)
-    layers = layers_by_name(model)
+    twin = in_dtype(model, dtype)
+    layers = _layers(model, twin)
     with _watched({name: layers[name] for name in taps}, visit):
-        outputs = model(keras.ops.convert_to_tensor(as_input(inputs, dtype)), training=False)
+        outputs = twin(keras.ops.convert_to_tensor(as_input(inputs, dtype)), training=False)
     return arrays(outputs)
 
 
 def replay(model: keras.Model, layer: str, reads: Sequence[Array], dtype: str, changes: Changes) -> list[Array]:
     """``Framework.replay``."""
-    found = layers_by_name(in_dtype(model, dtype))[layer]
+    found = _layers(model, in_dtype(model, dtype))[layer]
     arguments = [keras.ops.convert_to_tensor(as_input(array, dtype)) for array in reads]
     with changed(found, changes.attributes, DESCRIPTIONS), _holding(found, changes.tensors):
         return arrays(found.call(*arguments))
+
+
+def _layers(model: keras.Model, twin: keras.Model) -> dict[str, Any]:
+    """The twin's layers by the model's names: Keras numbers unnamed layers anew whenever it builds one."""
+    return dict(zip(layers_by_name(model), layers_by_name(twin).values(), strict=True))
 
 
 def precision() -> Precision:
@@ -50,7 +55,7 @@ def precision() -> Precision:
 def arrays(values: Any) -> list[Array]:
     """Every tensor among what a layer reads or gives, in order, however it is nested."""
     found = [keras.ops.convert_to_numpy(part) for part in keras.tree.flatten(values) if keras.ops.is_tensor(part)]
-    return [part if part.dtype.kind in "biufc" else part.astype(np.float32) for part in found]  # numpy has no bfloat16
+    return [part if part.dtype.kind in "biufc" else part.astype(np.float64) for part in found]  # bfloat16, widened
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import paddle
 from xframe.frameworks.oddities import Lengths, Oddity, declared, told, unregistered
 from xframe.tensors import Array
 
-_OWN = frozenset(vars(paddle.nn.Layer()))
 LENGTHS: dict[str, Lengths] = {
     "Linear": {"out_features": ("weight", 1), "in_features": ("weight", 0)},  # not Paddle's own: set by the user
     "_BatchNormBase": {"_num_features": ("weight", 0)},
@@ -25,7 +24,7 @@ LENGTHS: dict[str, Lengths] = {
 def oddities(model: paddle.nn.Layer, inputs: Array) -> list[Oddity]:
     """``Framework.oddities``."""
     named = list(model.named_sublayers(include_self=True))
-    loose = list(unregistered(named, paddle.nn.Layer, _OWN))
+    loose = list(unregistered(named, paddle.nn.Layer, frozenset(vars(paddle.nn.Layer()))))
     calls = _calls(model, [layer for _, layer in loose], inputs) if loose else {}
     found = [told(path, layer, calls.get(id(layer)), "an nn.LayerList or nn.LayerDict") for path, layer in loose]
     return found + list(declared(named, LENGTHS, _shape))

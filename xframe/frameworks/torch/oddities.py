@@ -9,7 +9,6 @@ import torch
 from xframe.frameworks.oddities import Lengths, Oddity, declared, told, unregistered
 from xframe.tensors import Array
 
-_OWN = frozenset(vars(torch.nn.Module()))
 _WIDTHS: Lengths = {"num_features": ("weight", 0)}
 LENGTHS: dict[str, Lengths] = {
     "Linear": {"out_features": ("weight", 0), "in_features": ("weight", 1)},
@@ -24,7 +23,7 @@ LENGTHS: dict[str, Lengths] = {
 def oddities(model: torch.nn.Module, inputs: Array) -> list[Oddity]:
     """``Framework.oddities``."""
     named = list(model.named_modules())
-    loose = list(unregistered(named, torch.nn.Module, _OWN))
+    loose = list(unregistered(named, torch.nn.Module, frozenset(vars(torch.nn.Module()))))
     calls = _calls(model, [layer for _, layer in loose], inputs) if loose else {}
     found = [told(path, layer, calls.get(id(layer)), "an nn.ModuleList or nn.ModuleDict") for path, layer in loose]
     return [*found, *declared(named, LENGTHS, _shape), *_precision()]
