@@ -5,8 +5,8 @@ import pytest
 from planted import FRAMEWORKS, ROUND, TrainedSheet
 from training_pairs import both, trained
 
-from xframe.proving.training import sides as training_sides
 from xframe.proving.optimizers.spec import parse_optimizer
+from xframe.proving.training import sides as training_sides
 from xframe.proving.training.sides import TrainingSide, draw_batches
 from xframe.proving.training.train import train
 
