@@ -99,21 +99,23 @@ class Judged:
 
     @property
     def named(self) -> bool:
-        return any(word in CAUSES[self.mutant.kind] for cause, _ in self.causes for word in cause.split(" and "))
+        """Whether a cause is right; none is at another layer."""
+        return self.located and any(self._right(cause) for cause, _ in self.causes)
 
     @property
     def confirmed(self) -> bool:
-        return any(sure and _right(cause, self.mutant.kind) for cause, sure in self.causes)
+        """Whether a right cause is confirmed."""
+        return self.located and any(sure and self._right(cause) for cause, sure in self.causes)
 
     @property
     def misled(self) -> bool:
-        """Whether a wrong cause was confirmed."""
-        return any(sure and not _right(cause, self.mutant.kind) for cause, sure in self.causes)
+        """Whether a wrong cause was confirmed, or one of a layer that was not spoilt."""
+        return any(sure and not (self.located and self._right(cause)) for cause, sure in self.causes)
 
     @property
     def passed_silently(self) -> bool:
         return not self.caught and not self.equivalent and not self.unproven and not self.crash
 
-
-def _right(cause: str, kind: str) -> bool:
-    return all(word in CAUSES[kind] for word in cause.split(" and "))
+    def _right(self, cause: str) -> bool:
+        """Every word of it."""
+        return all(word in CAUSES[self.mutant.kind] for word in cause.split(" and "))

@@ -21,9 +21,9 @@ held to be equivalent unspoilt. Images are the smallest that leave the last map 
 none did and only the two files' tensors differ. **located**: the first divergence is the layer that was spoilt; for
 what lies between layers, the first in the source's order whose bits changed against the unspoilt target's, run in the
 same framework. **named** and **confirmed**: a cause that is right for that kind, and applying it made the layer agree;
-**wrong cause**: another one was confirmed. **equivalent**: nothing saw it, and outputs are identical to the bit on four
-seeds. **unproven**: nothing saw it, and the port says of that tensor that the outputs cannot see it. **passed
-silently**: none of all that.
+**wrong cause**: another one was confirmed, or one of a layer that was not spoilt. **equivalent**: nothing saw it, and
+the outputs are identical to the bit on four seeds. **unproven**: nothing saw it, and the port says of that tensor that
+the outputs cannot see it. **passed silently**: none of all that.
 """
 COLUMNS: Sequence[tuple[str, Callable[[Judged], bool]]] = (
     ("caught", lambda found: found.caught),

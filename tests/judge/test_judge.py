@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import judge.bench
-from judge.__main__ import SMALL, mutants, shares
+from judge.__main__ import SMALL as MODELS
+from judge.__main__ import mutants, shares
 from judge.bench import KINDS, Bench
 from judge.mutant import NETWORKS, WEIGHTS, Judged, Mutant, Place
 from judge.page import COLUMNS, page
@@ -17,7 +18,7 @@ from xframe.workflows.diff import DiffOptions, diff
 LENET = Place(model="lenet5_maxavg", source="paddle", target="torch")
 LENET_IN_KERAS = Place(model="lenet5_maxavg", source="torch", target="keras")
 RESNET = Place(model="resnet18", source="torch", target="paddle")
-SMALL_RESNET = {"num_classes": 10, "size": 32}
+SMALL = {"num_classes": 10, "size": 32}
 NETWORK_KINDS = ("epsilon, by a thousandth", "relu left out", "padding shifted", "relu left out")
 PAGE = Path(__file__).parents[2] / "docs/judge.md"
 
@@ -42,7 +43,7 @@ def test_mutants_of_weights_are_caught_and_located(pool, place):
 
 
 def test_mutants_of_networks_are_caught_and_located(pool, tmp_path):
-    bench = Bench(pool, RESNET, SMALL_RESNET, tmp_path, seed=0)
+    bench = Bench(pool, RESNET, SMALL, tmp_path, seed=0)
     judged = [bench.judge(kind, number) for number, kind in enumerate(NETWORK_KINDS)]
     bench.release()
     assert_caught_and_located(judged)
@@ -99,11 +100,14 @@ def test_weight_mutants_differ_in_what_they_say(bench, kind):
 
 def test_a_right_cause_is_of_the_mutants_kind():
     mutant = Mutant(number=1, place=LENET, kind="padding shifted", says="")
-    told = partial(Judged, mutant=mutant, verdict="different", expected="conv1")
+    told = partial(Judged, mutant=mutant, verdict="different", expected="conv1", found="conv1", by_layers=True)
     assert told(causes=(("padding", True),)).confirmed
     assert not told(causes=(("padding", False),)).confirmed
     assert told(causes=(("epsilon", True), ("padding", False))).misled
     assert told(causes=(("epsilon and padding", True),)).misled
+    elsewhere = told(causes=(("padding", True),), found="conv2")
+    assert elsewhere.misled
+    assert not elsewhere.confirmed
 
 
 def test_shares_add_up():
@@ -117,11 +121,21 @@ def test_right_port_of_a_batch_norm_that_activates(pool):
     assert not result.layers.own
 
 
+def test_epsilon_of_a_batch_norm_that_activates(pool, tmp_path):
+    """``paddle.nn.BatchNorm`` is no ``_BatchNormBase``: its epsilon has to be known all the same."""
+    place = Place(model="densenet121", source="paddle", target="torch")
+    bench = Bench(pool, place, SMALL, tmp_path, seed=0)
+    found = bench.judge("epsilon, by a thousandth", 1)
+    bench.release()
+    assert found.located
+    assert found.causes == (("epsilon", True),)
+
+
 def test_page_is_of_all_kinds_and_networks():
     told = PAGE.read_text(encoding="utf-8")
     assert set(KINDS) == {*WEIGHTS, *NETWORKS}
     assert all(f"\n| {kind} | " in told for kind in KINDS)
-    assert all(f"\n| {model} " in told for model in SMALL)
+    assert all(f"\n| {model} " in told for model in MODELS)
 
 
 def test_nothing_passed_silently_in_the_page():

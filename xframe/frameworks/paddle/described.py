@@ -80,13 +80,13 @@ def _spatial() -> Iterator[tuple[str, Description]]:
         yield f"Dropout{capital}", Description("channel_dropout", {"rate": Attribute("p")})
 
 
+_NORM = Description(
+    "batch_norm", {"epsilon": Attribute("_epsilon"), "momentum": Attribute("_momentum", complement, complement)}
+)
 DESCRIPTIONS = {
     **dict(_spatial()),
     **{name: Description(name.lower(), {}) for name in SCALARS},
-    "_BatchNormBase": Description(
-        "batch_norm",
-        {"epsilon": Attribute("_epsilon"), "momentum": Attribute("_momentum", complement, complement)},
-    ),
+    **dict.fromkeys(("_BatchNormBase", "BatchNorm"), _NORM),  # the second, of Paddle 1, is none of the first
     "LayerNorm": Description("layer_norm", {"epsilon": Attribute("_epsilon")}),
     "GroupNorm": Description("group_norm", {"epsilon": Attribute("_epsilon"), "groups": Attribute("_num_groups")}),
     "Linear": Description("linear", {}, {"activation": "linear"}),
