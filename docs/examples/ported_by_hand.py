@@ -1,4 +1,4 @@
-"""A port as one pastes it: names by a list, matrices transposed where their shapes differ. Wrong: see the square ones."""
+"""A port as one pastes it: names by a list, matrices transposed where shapes differ. Wrong: see the square ones."""
 
 import sys
 
