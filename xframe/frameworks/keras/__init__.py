@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
 from xframe.frameworks import resolve
-from xframe.frameworks.keras import backward, described, exact, model, oddities, passes, training
+from xframe.frameworks.keras import backward, described, exact, model, oddities, passes
 
 
 class Keras:
@@ -34,8 +35,14 @@ class Keras:
     trainable = staticmethod(backward.trainable)
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
-    trainer = staticmethod(training.Trainer)
     oddities = staticmethod(oddities.oddities)
+
+    @staticmethod
+    def trainer(*of: Any) -> Any:
+        """``training.Trains.trainer``; only a training needs what it imports."""
+        from xframe.frameworks.keras.training import Trainer  # noqa: PLC0415
+
+        return Trainer(*of)
 
 
 framework = Keras()

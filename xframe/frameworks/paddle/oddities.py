@@ -42,7 +42,8 @@ def _calls(model: paddle.nn.Layer, layers: Sequence[paddle.nn.Layer], inputs: Ar
     try:
         with paddle.no_grad():
             model.eval()
-            model.to(dtype=dtype)(paddle.to_tensor(inputs).astype(dtype))
+            fed = paddle.to_tensor(inputs)
+            model.to(dtype=dtype)(fed.astype(dtype) if inputs.dtype.kind == "f" else fed)
     except (RuntimeError, TypeError, ValueError):
         return {}
     finally:

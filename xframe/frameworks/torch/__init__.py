@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
-from xframe.frameworks.torch import backward, described, model, oddities, passes, training
+from xframe.frameworks.torch import backward, described, model, oddities, passes
 
 
 class Torch:
@@ -27,8 +27,14 @@ class Torch:
     trainable = staticmethod(backward.trainable)
     layers = staticmethod(described.layers)
     attributes = staticmethod(described.attributes)
-    trainer = staticmethod(training.Trainer)
     oddities = staticmethod(oddities.oddities)
+
+    @staticmethod
+    def trainer(*of: Any) -> Any:
+        """``training.Trains.trainer``; only a training needs what it imports."""
+        from xframe.frameworks.torch.training import Trainer  # noqa: PLC0415
+
+        return Trainer(*of)
 
 
 framework = Torch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -26,15 +26,7 @@ def oddities(model: torch.nn.Module, inputs: Array) -> list[Oddity]:
     loose = list(unregistered(named, torch.nn.Module, frozenset(vars(torch.nn.Module()))))
     calls = _calls(model, [layer for _, layer in loose], inputs) if loose else {}
     found = [told(path, layer, calls.get(id(layer)), "an nn.ModuleList or nn.ModuleDict") for path, layer in loose]
-    return [*found, *declared(named, LENGTHS, _shape), *_precision()]
-
-
-def _precision() -> Iterator[Oddity]:
-    """Switches by which float32 is computed in less."""
-    switch = torch.get_float32_matmul_precision()
-    if switch != "highest":
-        said = f"torch.get_float32_matmul_precision() says {switch}: products of float32 may be rounded further"
-        yield "precision", "float32", f"{said}; float64, which decides, is not touched"
+    return [*found, *declared(named, LENGTHS, _shape)]
 
 
 def _calls(model: torch.nn.Module, layers: Sequence[torch.nn.Module], inputs: Array) -> dict[int, int]:
@@ -48,7 +40,8 @@ def _calls(model: torch.nn.Module, layers: Sequence[torch.nn.Module], inputs: Ar
     dtype = next((parameter.dtype for parameter in layers[0].parameters()), torch.float32)
     try:
         with torch.inference_mode():
-            model.eval().to(dtype)(torch.from_numpy(inputs).to(dtype))
+            fed = torch.from_numpy(inputs)
+            model.eval().to(dtype)(fed.to(dtype) if fed.is_floating_point() else fed)
     except (RuntimeError, TypeError, ValueError):
         return {}
     finally:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from xframe.mapping import Entry
+from xframe.layouts import AxisPattern
+from xframe.mapping import Entry, Implementation, Layer, Table
 from xframe.proving.causes.alignment import Map, align, possible_maps
 from xframe.proving.causes.cause import Cause
 from xframe.proving.causes.evidence import Evidence
@@ -33,7 +35,15 @@ class Trial:
 def tensor_causes(evidence: Evidence, attributes: Mapping[str, Any] | None = None) -> Iterator[Cause]:
     """The first trial that makes the target's layer agree, given ``attributes`` of the source besides."""
     own = OwnTensors(evidence, attributes or {})
-    for sort in (permuted_axes, flatten_orders, swapped_within, permuted_blocks, of_another_layer, other_values):
+    for sort in (
+        permuted_axes,
+        flatten_orders,
+        swapped_within,
+        swapped_parts,
+        permuted_blocks,
+        of_another_layer,
+        other_values,
+    ):
         trial = next((trial for trial in sort(evidence, own) if own.agree_with(trial.tensors)), None)
         if trial is not None:
             yield Cause(cause=trial.cause, detail=trial.detail, confirmed=True, change=trial.change)
@@ -67,11 +77,7 @@ class OwnTensors:
         self.state = target.state()()
         self.there = target.implementation.name
         self._prefix = f"{evidence.names[1]}{target.implementation.framework.separator}"
-        self.entries = {
-            entry.tensor.role: entry
-            for entry in target.table.entries
-            if entry.layer is evidence.layer and self.there in entry.names
-        }
+        self.entries = by_own_name(target.table, evidence.layer, target.implementation)
         self.values = {role: np.array(self.held(entry)) for role, entry in self.entries.items()}
 
     def full_name(self, role: str) -> str:
@@ -80,6 +86,18 @@ class OwnTensors:
     def name(self, role: str) -> str:
         """As the layer itself calls it."""
         return self.full_name(role).removeprefix(self._prefix)
+
+    def pattern(self, role: str) -> AxisPattern:
+        """Its axes as the table has them, the whole tensor's where an entry is a block of it."""
+        return self.entries[role].names[self.there].pattern
+
+    def with_blocks(self, role: str, axis: str, order: Sequence[str]) -> Array:
+        """Its values with the blocks of one axis as if they were stored in ``order``."""
+        value, pattern = self.values[role], self.pattern(role)
+        sizes = pattern.bind(value.shape, pattern.known(self._evidence.layer.sizes))
+        split = value.reshape([sizes[name] for name in pattern.axes])
+        places = [pattern.blocks[axis].index(word) for word in order]
+        return split.take(places, axis=pattern.axes.index(axis)).reshape(value.shape)
 
     def held(self, entry: Entry) -> Array:
         """A tensor of the target's state, of whatever layer."""
@@ -166,39 +184,42 @@ def swapped_within(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
             )
 
 
-def permuted_blocks(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
-    """Gates of a recurrent layer, or parts of a fused projection, in another order: the same one in every tensor."""
-    if evidence.layer.kind.name not in ("lstm", "gru", "multi_head_attention"):
-        return
-    for blocks in (3, 4):
-        split = {role: _block_axis(value, blocks) for role, value in own.values.items()}
-        if None in split.values():
-            continue
-        for order in itertools.permutations(range(blocks)):
-            if order == tuple(range(blocks)):
-                continue
-            turned = {
-                own.name(role): _blocks_in(own.values[role], axis, order)
-                for role, axis in split.items()
-                if axis is not None
-            }
+def swapped_parts(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+    """Parts of a layer, each with several tensors, in each other's place: query and key of an attention."""
+    parts: dict[str, dict[str, str]] = defaultdict(dict)
+    for role in own.values:
+        part, _, last = role.replace("/", ".").rpartition(".")
+        parts[part][last] = role
+    for one, other in itertools.combinations(parts.values(), 2):
+        shapes = [{last: own.values[role].shape for last, role in part.items()} for part in (one, other)]
+        if len(one) > 1 and shapes[0] == shapes[1]:
+            pairs = [(one[last], other[last]) for last in one]
+            names = "; ".join(f"{own.full_name(a)} and {own.full_name(b)}" for a, b in pairs)
             yield Trial(
-                cause="gate order",
-                detail=f"{evidence.ends[1]}'s {evidence.names[1]} agrees with its {blocks} gates in the order "
-                f"{', '.join(map(str, order))}.",
-                change=f"name the gates of {evidence.names[1]} in the order in which each framework stores them",
-                tensors=turned,
+                cause="swapped tensors",
+                detail=f"{evidence.ends[1]}'s {names} hold each other's.",
+                change=f"exchange them in {evidence.names[1]}",
+                tensors={own.name(to): own.values[of] for a, b in pairs for to, of in ((a, b), (b, a))},
             )
 
 
-def _block_axis(value: Array, blocks: int) -> int | None:
-    """The axis along which blocks lie: the last, or the first, that divides by their number."""
-    return next((axis for axis in (value.ndim - 1, 0) if value.ndim and value.shape[axis] % blocks == 0), None)
-
-
-def _blocks_in(value: Array, axis: int, order: tuple[int, ...]) -> Array:
-    parts = np.split(value, len(order), axis=axis)
-    return np.concatenate([parts[index] for index in order], axis=axis)
+def permuted_blocks(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+    """Gates of a recurrent layer, or parts of a fused projection, in another order: in one tensor, or in all."""
+    blocks = {role: named for role in own.values if (named := own.pattern(role).blocks)}
+    for axis in dict.fromkeys(axis for named in blocks.values() for axis in named):
+        roles = [role for role in blocks if axis in blocks[role]]
+        for chosen in [*([role] for role in roles), roles] if len(roles) > 1 else [roles]:
+            stored = blocks[chosen[0]][axis]
+            for order in itertools.permutations(stored):
+                if order != stored and all(set(blocks[role][axis]) == set(order) for role in chosen):
+                    names = ", ".join(own.full_name(role) for role in chosen)
+                    yield Trial(
+                        cause="gate order",
+                        detail=f"{evidence.ends[1]}'s {names}: it agrees with the {axis}s in the order "
+                        f"{', '.join(order)}; the table has them as {', '.join(stored)}.",
+                        change=f"let the table's kind of {evidence.names[1]} name its {axis}s in that order",
+                        tensors={own.name(role): own.with_blocks(role, axis, order) for role in chosen},
+                    )
 
 
 def of_another_layer(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
@@ -223,7 +244,7 @@ def other_values(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
         return
     planned = {role: evidence.planned(own.full_name(role)) for role in own.values}
     wrong = {role: values for role, values in planned.items() if not np.array_equal(values, own.values[role])}
-    for roles in [*([role] for role in wrong), list(wrong)]:
+    for roles in [*([role] for role in wrong), *([list(wrong)] if wrong else [])]:
         said = "; ".join(f"{own.full_name(role)}: {how(wrong[role], own.values[role])}" for role in roles)
         yield Trial(
             cause="other values",
@@ -235,16 +256,19 @@ def other_values(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
 
 def _others(evidence: Evidence, own: OwnTensors) -> Iterator[tuple[str, dict[str, Entry]]]:
     """Other layers of the same kind, the nearest in the table first."""
-    table = evidence.target.table
+    table, target = evidence.target.table, evidence.target.implementation
     layers = [layer for layer in table.layers if layer.kind is evidence.layer.kind and layer.layer_name(own.there)]
     here = next(index for index, layer in enumerate(layers) if layer is evidence.layer)
     for layer in sorted(layers, key=lambda layer: abs(layers.index(layer) - here)):
         if layer is not evidence.layer:
-            yield (
-                layer.layer_name(own.there),
-                {
-                    entry.tensor.role: entry
-                    for entry in table.entries
-                    if entry.layer is layer and own.there in entry.names
-                },
-            )
+            yield layer.layer_name(own.there), by_own_name(table, layer, target)
+
+
+def by_own_name(table: Table, layer: Layer, implementation: Implementation) -> dict[str, Entry]:
+    """A layer's tensors by what the layer itself calls them; of one that is made of blocks, the first block's entry."""
+    prefix = f"{layer.layer_name(implementation.name)}{implementation.framework.separator}"
+    found: dict[str, Entry] = {}
+    for entry in table.entries:
+        if entry.layer is layer and implementation.name in entry.names:
+            found.setdefault(entry.names[implementation.name].name.removeprefix(prefix), entry)
+    return found

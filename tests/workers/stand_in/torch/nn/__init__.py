@@ -1,0 +1,1 @@
+"""Nothing of torch.nn is touched before a model is."""
