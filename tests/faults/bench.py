@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fault import seen
+from fault import seen, taught
+from training_pairs import trained
 
 from xframe.report.diffs import render_diff
 from xframe.report.text import console, render_port
+from xframe.report.training import render_training
 from xframe.workers import Pool
 from xframe.workflows.diff import DiffOptions, diff
 from xframe.workflows.port import PortOptions, port
@@ -26,6 +28,9 @@ class Bench:
         """The Outcome of a fault's run, and all that was said."""
         table = str(sheet.write(self.folder / "small.toml"))
         options = {key: self.made(value) for key, value in fault.options.items() if key != "native"}
+        if fault.by == "train":
+            result = trained(self.pool, table, *sheet.ends, **options)
+            return taught(result, fault.cause), said(render_training(result))
         if fault.by == "diff":
             if fault.there is not None:
                 options |= self.files(table, sheet, fault)

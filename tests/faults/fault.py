@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from planted import FRAMEWORKS, SIX, Sheet
+from planted import FRAMEWORKS, SIX, Sheet, TrainedSheet
 
 from xframe.errors import ModelError, ProblemsError
 
@@ -27,8 +27,8 @@ class Fault:
 
     ``knobs`` are turned on one side, ``base`` on both; ``spoil`` changes the table, ``weights`` the source's tensors,
     by name and in place, ``there`` those of the target's own file, which then is compared by ``diff``. ``options`` are
-    the port's, or the diff's. ``says`` are patterns that the text must hold, with {here} and {there} for the side that
-    is spoilt and the other. ``cause`` is empty where no cause is asked for. It can be planted ``on`` these frameworks.
+    the port's, or the diff's, or those of a training, ``by`` which one looks. ``says`` are patterns that the text must hold, with {here} and {there} for the side that
+    is spoilt and the other. ``cause`` is empty where no cause is asked for; ``sure`` that it can be confirmed. It can be planted ``on`` these frameworks.
     """
 
     id: str
@@ -47,13 +47,16 @@ class Fault:
     ends: tuple[str, ...] = BOTH
     on: tuple[str, ...] = FRAMEWORKS
     by: str = "port"
+    sure: bool = True
 
     @property
     def expected(self):
-        return Outcome(self.verdict, self.at, self.cause, bool(self.cause) if self.verdict == "different" else None)
+        ran = self.verdict in ("different", "explained")
+        return Outcome(self.verdict, self.at, self.cause, self.sure if ran and self.cause else False if ran else None)
 
     def sheet(self, source, target, end):
-        sheet = Sheet(source, target, dict(self.knobs), end, dict(self.base))
+        sort = TrainedSheet if self.by == "train" else Sheet
+        sheet = sort(source, target, dict(self.knobs), end, dict(self.base))
         if self.spoil is not None:
             self.spoil(sheet)
         return sheet
@@ -124,3 +127,13 @@ def seen(result):
     causes = divergence["causes"]
     sure = all(cause["confirmed"] for cause in causes) if causes else False
     return Outcome(result.verdict, " / ".join(names), ", ".join(c["cause"] for c in causes), sure)
+
+
+def taught(result, cause):
+    """The outcome of a training: its verdict, and the one of its causes that is asked for, else all of them."""
+    found = {reason.cause: reason for reason in (*result.faults, *result.causes)}
+    if cause not in found:
+        return Outcome(result.verdict, "", ", ".join(found), False if found else None)
+    first = re.split(r"[./ ]", found[cause].names[0])[0] if found[cause].names else ""
+    at = first if cause in ("frozen", "statistic", "batch norm momentum") else ""
+    return Outcome(result.verdict, at, cause, found[cause].confirmed)

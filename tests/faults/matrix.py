@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = map(str, Path(__file__).resolve().parents[:2])
 
 import numpy as np
 import spoilt
@@ -20,6 +20,8 @@ GELU, LEAKY = {"activation": "gelu"}, {"activation": "leaky 0.01"}
 UNMAPPED = {"modules": True}  # layers without a row
 REFUSED = "refused"
 UNMATCHED = "missing, unused"
+BETAS = "betas=0.875:0.9375"  # a float32 holds them, so that nothing else differs
+EXACT = f"weight_decay=0.125,{BETAS}"
 
 
 NAMES = [
@@ -153,6 +155,26 @@ TRAINING = [
     Fault("D3", "running variances with N − 1 for N, in the target's file", at="bn2", cause="other values",
           there=spoilt.scale("bn2", VARIANCE, 128 / 127), by="diff", ends=TARGET,
           says=(r"1\.0078\d* times what it should be",)),
+    Fault("D1", "a batch norm in evaluation mode while training", at="bn1", cause="statistic", by="train", sure=False,
+          knobs={"training": "forgotten"}, options={"optimizer": "sgd", "steps": 1}),
+    Fault("D2", "another momentum of a batch norm", "explained", "bn1", "batch norm momentum", {"momentum": 0.01},
+          by="train", options={"optimizer": "sgd"}, says=("0.01 in {there}",)),
+    Fault("D3", "a running variance of torch divided by N", at="bn1", cause="statistic", knobs={"variance": "N"},
+          by="train", sure=False, on=("torch",), options={"optimizer": "sgd"}),
+    Fault("D3", "a running variance divided by N − 1", at="bn1", cause="statistic", knobs={"variance": "N - 1"},
+          by="train", sure=False, on=("paddle", "keras"), options={"optimizer": "sgd"}),
+    Fault("D4", "weight decay: added to the gradient against decoupled", "explained", cause="decay", by="train",
+          pairs=WITH_KERAS, ends=TARGET,
+          options={"optimizer": "momentum,momentum=0.875,weight_decay=0.125"}),
+    Fault("D4", "AdamW against Adam with its weight decay added to the gradient", "explained", cause="decay",
+          by="train", ends=TARGET,
+          options={"optimizer": f"adamw,{EXACT} / adam,decay=l2,{EXACT}"}),
+    Fault("D5", "Adam's epsilon: 1e-8 against 1e-7", "explained", cause="epsilon", by="train", ends=TARGET,
+          options={"optimizer": f"adam,epsilon=1e-8,{BETAS} / adam,epsilon=1e-7,{BETAS}"}),
+    Fault("D5", "Adam's epsilon: before and after the bias correction", "explained", cause="epsilon_stands",
+          by="train", pairs=WITH_KERAS, ends=TARGET, options={"optimizer": f"adam,epsilon=1e-3,{BETAS}"}),
+    Fault("D6", "a layer that is frozen", at="conv3", cause="frozen", knobs={"frozen": "conv3"}, by="train",
+          options={"optimizer": "sgd"}, says=("frozen in {there} and did not move",)),
 ]  # fmt: skip
 
 CHECK = [

@@ -36,6 +36,9 @@ least once on either side.
 - *confirmed*: the layer agreed once the cause was taken away. A refusal runs nothing.
 
 [Diagnosing a port](diagnosing.md) shows what it looks like.
+
+Gates, fused projections and embeddings (B6, B7 and part of B2) are planted on networks over token ids, by
+`tests/faults/test_sequences.py`; they are not in these tables.
 """
 COLUMNS = ("", "fault", "planted in", "pairs", "verdict", "located at", "cause", "confirmed")
 
