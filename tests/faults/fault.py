@@ -27,8 +27,9 @@ class Fault:
 
     ``knobs`` are turned on one side, ``base`` on both; ``spoil`` changes the table, ``weights`` the source's tensors,
     by name and in place, ``there`` those of the target's own file, which then is compared by ``diff``. ``options`` are
-    the port's, or the diff's, or those of a training, ``by`` which one looks. ``says`` are patterns that the text must hold, with {here} and {there} for the side that
-    is spoilt and the other. ``cause`` is empty where no cause is asked for; ``sure`` that it can be confirmed. It can be planted ``on`` these frameworks.
+    those of the port, the diff or the training that looks, which ``by`` says. ``says`` are patterns that the text must
+    hold, with {here} and {there} for the side that is spoilt and the other. ``cause`` is empty where no cause is asked
+    for; ``sure`` says that it can be confirmed. It can be planted ``on`` these frameworks.
     """
 
     id: str
