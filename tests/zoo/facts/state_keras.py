@@ -6,7 +6,7 @@ import json
 import keras
 import numpy as np
 
-from xframe.frameworks.keras import keep_float64
+from xframe.frameworks.keras.model import keep_float64
 from xframe.zoo.lenet import keras as lenet
 from xframe.zoo.resnet import keras as resnet
 
