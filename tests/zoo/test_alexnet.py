@@ -79,7 +79,7 @@ def test_sizes_of_maps_and_logits(build, implementation):
     columns = ["conv_0", "conv_3", "conv_10"]
     taps = columns if implementation == "keras" else [name.replace("_", ".") for name in columns]
     outputs = build(implementation, **NARROW).run(np.zeros((2, 1, 224, 224), np.float32), "float64", taps)()
-    assert [array.shape for _, array in outputs.taps] == [(2, 96, 54, 54), (2, 256, 26, 26), (2, 256, 12, 12)]
+    assert [array.shape for _, array in outputs.tapped] == [(2, 96, 54, 54), (2, 256, 26, 26), (2, 256, 12, 12)]
     assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 10), np.float64)]
 
 

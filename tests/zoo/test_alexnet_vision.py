@@ -65,7 +65,7 @@ def test_sizes_of_maps_and_logits(build, implementation):
     side = build(implementation, num_classes=10)
     assert {name: spec.shape for name, spec in side.specs.items()} == shapes(side.table, implementation)
     outputs = side.run(np.zeros((2, 3, 224, 224), np.float32), "float32", TAPS[implementation])()
-    assert [array.shape for _, array in outputs.taps] == [(2, 64, 55, 55), (2, 192, 27, 27), (2, 256, 6, 6)]
+    assert [array.shape for _, array in outputs.tapped] == [(2, 64, 55, 55), (2, 192, 27, 27), (2, 256, 6, 6)]
     assert [array.shape for array in outputs.arrays] == [(2, 10)]
 
 

@@ -47,7 +47,7 @@ def test_sizes_of_maps_and_probabilities(build, implementation):
     taps = [name.replace(".", "_") if implementation == "keras" else name for name in CONVOLUTIONS]
     probe = np.random.default_rng(0).standard_normal((2, 3, 32, 32), np.float32)
     outputs = build(implementation).run(probe, "float32", taps)()
-    shapes = [array.shape for _, array in outputs.taps]
+    shapes = [array.shape for _, array in outputs.tapped]
     assert shapes == [(2, 64, 32, 32), (2, 128, 14, 14), (2, 256, 12, 12), (2, 512, 10, 10)]
     (probabilities,) = outputs.arrays
     assert probabilities.shape == (2, 10)
@@ -105,7 +105,7 @@ def test_the_logits_agree(port, build, tmp_path):
         side = build(implementation)
         side.load_file(out).result()
         last = "linear_layer_6" if implementation == "keras" else "linear_layer.6"
-        ((_, logits[implementation]),) = side.run(probe, "float64", [last])().taps
+        ((_, logits[implementation]),) = side.run(probe, "float64", [last])().tapped
     largest = np.abs(logits["torch"]).max()
     assert largest > 10
     assert np.abs(logits["torch"][0] - logits["torch"][1]).max() > 1

@@ -83,7 +83,7 @@ def test_logits_at_two_sizes(build, name, implementation):
 def test_the_map_before_the_last_pool(build):
     """7 x 7 of 224 x 224; the last convolution's map is as large."""
     probe, last = np.zeros((1, 3, 224, 224), np.float32), "denseblock4_denselayer16_conv2"
-    ((_, array),) = build("densenet121", "keras").run(probe, "float32", [last])().taps
+    ((_, array),) = build("densenet121", "keras").run(probe, "float32", [last])().tapped
     assert array.shape == (1, 32, 7, 7)
 
 

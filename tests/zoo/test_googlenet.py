@@ -57,7 +57,7 @@ def test_sizes_of_maps_and_logits(build, implementation):
     between = "_" if implementation == "keras" else "."
     taps = ["conv1", "conv2_2", *(f"{block}{between}p1_1" for block in ("block3_1", "block4_1", "block5_1"))]
     outputs = build(implementation).run(np.zeros((2, 3, 37, 64), np.float32), "float64", taps)()
-    sizes = [array.shape[2:] for _, array in outputs.taps]
+    sizes = [array.shape[2:] for _, array in outputs.tapped]
     assert sizes == [(37, 64), (19, 32), (10, 16), (5, 8), (3, 4)]
     assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 1), np.float64)]
 

@@ -61,7 +61,7 @@ def test_sizes_of_maps_and_logits(build, implementation, size):
     side = build(implementation, num_classes=10)
     outputs = side.run(np.zeros((2, 3, *size), np.float32), "float32", taps[implementation])()
     of_a_side = {189: (95, 47, 23, 11, 5), 224: (112, 55, 27, 13, 6), 236: (118, 58, 28, 13, 6)}
-    assert [array.shape[2:] for _, array in outputs.taps] == [
+    assert [array.shape[2:] for _, array in outputs.tapped] == [
         *zip(*(of_a_side[length] for length in size), strict=True)
     ]
     assert [array.shape for array in outputs.arrays] == [(2, 10)] * 3

@@ -90,7 +90,7 @@ def taps(implementation, names):
 def test_sizes_of_maps_and_logits(build, implementation):
     side = build(implementation, num_classes=10)
     outputs = side.run(PROBE, "float64", taps(implementation, BLOCKS))()
-    found = [array.shape[1:] for _, array in outputs.taps]
+    found = [array.shape[1:] for _, array in outputs.tapped]
     first, second, third = [(288, 7, 9)] * 2, [(768, 3, 4)] * 5, [(2048, 1, 1)] * 2
     assert found == [(256, 7, 9), *first, *second, (1280, 1, 1), *third]
     assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 10), np.float64)]
@@ -108,7 +108,7 @@ def test_average_pools_count_the_zeros_of_the_padding(build, implementation):
     pool = {"paddle": ".branch_pool", "torch": ".pool", "keras": "_pool"}[implementation]
     block, following = taps(implementation, ["5b", "5c"])
     outputs = build(implementation).run(PROBE, "float64", [block, following + pool])()
-    (_, entering), (_, pooled) = outputs.taps
+    (_, entering), (_, pooled) = outputs.tapped
     assert entering[:, :, 0, 0].max() > 0
     np.testing.assert_allclose(pooled, means(entering), rtol=1e-12, atol=1e-15)
 

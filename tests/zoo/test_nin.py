@@ -49,7 +49,7 @@ def test_names(build, implementation):
 @pytest.mark.parametrize("implementation", ANY_SIZE)
 def test_the_pools_halve_the_map(build, implementation):
     outputs = answer(build(implementation), 32, taps=["conv1", "conv4", "conv9"])
-    assert [array.shape for _, array in outputs.taps] == [(2, 192, 32, 32), (2, 192, 16, 16), (2, 10, 8, 8)]
+    assert [array.shape for _, array in outputs.tapped] == [(2, 192, 32, 32), (2, 192, 16, 16), (2, 10, 8, 8)]
     assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 10), np.float64)]
 
 

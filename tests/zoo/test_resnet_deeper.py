@@ -124,7 +124,7 @@ MAPS = {  # from the stem to the last pool, of images of these sizes
 def test_feature_maps(build, implementation, size):
     taps = TAPS[implementation]
     outputs = build("resnet50", implementation).run(np.zeros((1, 3, *size), np.float32), "float32", taps)()
-    seen = {name: (*array.shape, 1, 1)[:4] for name, array in outputs.taps}  # Keras' pool leaves no map of 1 x 1
+    seen = {name: (*array.shape, 1, 1)[:4] for name, array in outputs.tapped}  # Keras' pool leaves no map of 1 x 1
     expected = [(1, c, *s) for c, s in zip((64, 256, 512, 1024, 2048, 2048), MAPS[size], strict=True)]
     assert [seen[name] for name in taps] == expected
     assert [array.shape for array in outputs.arrays] == [(1, 1000)]

@@ -69,7 +69,7 @@ def test_sizes_of_maps_and_logits(build, implementation):
         "keras": ["conv1_0", "stage2_0_shuffle", "stage3_0_shuffle", "stage4_0_shuffle", "conv5_0"],
     }
     outputs = build(implementation, num_classes=10).run(PROBE, "float64", taps[implementation])()
-    found = [array.shape[1:] for _, array in outputs.taps]
+    found = [array.shape[1:] for _, array in outputs.tapped]
     assert found == [(24, 32, 39), (116, 8, 10), (232, 4, 5), (464, 2, 3), (1024, 2, 3)]
     assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 10), np.float64)]
 
@@ -83,7 +83,7 @@ def test_channels_of_the_branches_alternate(build, implementation):
         "keras": [f"stage2_{name}" for name in ("0_branch1_4", "0_branch2_7", "0_shuffle", "1_branch2_7", "1_shuffle")],
     }
     outputs = build(implementation).run(PROBE, "float32", taps[implementation])()
-    branch1, branch2, first, right, second = (array for _, array in outputs.taps)
+    branch1, branch2, first, right, second = (array for _, array in outputs.tapped)
     assert np.array_equal(first, np.stack([branch1, branch2], axis=2).reshape(first.shape))
     assert np.array_equal(second, np.stack([first[:, :58], right], axis=2).reshape(first.shape))
     assert first.std(axis=1).min() > 0

@@ -64,7 +64,7 @@ def maps(side):
     """Height and width of the maps on the way."""
     outputs = side.run(PROBE, "float64", TAPS[side.implementation.name])()
     assert [(array.shape, array.dtype) for array in outputs.arrays] == [((2, 10), np.float64)]
-    return [array.shape[2:] for _, array in outputs.taps]
+    return [array.shape[2:] for _, array in outputs.tapped]
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -85,7 +85,7 @@ def test_a_side_at_which_rounding_shows(build):
     for own, expected in ((False, [20, 9, 4, 1, 1]), (True, [19, 9, 4, 2, 2])):
         for name in ("torch", "keras"):
             outputs = build(name, own=own).run(probe, "float32", TAPS[name])()
-            assert [array.shape[2] for _, array in outputs.taps] == expected
+            assert [array.shape[2] for _, array in outputs.tapped] == expected
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_maps_at_224(build, implementation):
     side = build("vgg7", implementation, **narrow("vgg7"))
     names = last_pool_and_average(implementation)
     outputs = side.run(np.zeros((1, 3, 224, 224), np.float32), "float64", names)()
-    assert [array.shape for _, array in outputs.taps] == [(1, 256, 28, 28), (1, 256, 7, 7)]
+    assert [array.shape for _, array in outputs.tapped] == [(1, 256, 28, 28), (1, 256, 7, 7)]
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
@@ -168,7 +168,7 @@ def test_average_pool_is_torchs_at_any_size(port, build, tmp_path):
         port("vgg7", "torch", implementation, set=narrow("vgg7"), weights=first, out=weights, verify=False)
         side.load_file(weights).result()
         runs = [side.run(image, "float64", last_pool_and_average(implementation))() for image in images]
-        seen[implementation] = [[array for _, array in run.taps] for run in runs]
+        seen[implementation] = [[array for _, array in run.tapped] for run in runs]
     for implementation, taps in seen.items():
         for (height, width), (maps, average), (_, torchs) in zip(sizes, taps, seen["torch"], strict=True):
             assert maps.shape == (1, 256, height, width)

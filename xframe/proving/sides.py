@@ -37,6 +37,13 @@ class Outputs:
     arrays: tuple[Array, ...]
     taps: tuple[Tap, ...]
     seconds: float
+    arranged: Callable[[Array], Array]
+
+    @property
+    def tapped(self) -> tuple[tuple[str, Array], ...]:
+        """By layer, each array that its calls gave, channels first as the outputs are."""
+        found = ((tap.layer, exchange.get(place)) for tap in self.taps for place in tap.gave)
+        return tuple((layer, self.arranged(array)) for layer, array in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +280,7 @@ class Side:
             Tap(layer, tuple(place for _, place in read), tuple(place for _, place in gave))
             for layer, read, gave in result["taps"]
         )
-        return Outputs(self._arrays(result["outputs"]), tuple(taps), result["seconds"])
+        return Outputs(self._arrays(result["outputs"]), tuple(taps), result["seconds"], self.channels_first)
 
     def _walked(self, result: Mapping[str, Any]) -> Walked:
         steps = (
