@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from planted import FRAMEWORKS, SIX, Sheet, TrainedSheet
+from sequences import TokenSheet
 
 from xframe.errors import ModelError, ProblemsError
 
@@ -29,7 +30,8 @@ class Fault:
     by name and in place, ``there`` those of the target's own file, which then is compared by ``diff``. ``options`` are
     those of the port, the diff or the training that looks, which ``by`` says. ``says`` are patterns that the text must
     hold, with {here} and {there} for the side that is spoilt and the other. ``cause`` is empty where no cause is asked
-    for; ``sure`` says that it can be confirmed. It can be planted ``on`` these frameworks.
+    for; ``sure`` says that it can be confirmed. It can be planted ``on`` these frameworks. With ``tokens`` in the networks
+    over token ids.
     """
 
     id: str
@@ -49,6 +51,7 @@ class Fault:
     on: tuple[str, ...] = FRAMEWORKS
     by: str = "port"
     sure: bool = True
+    tokens: bool = False
 
     @property
     def expected(self):
@@ -56,7 +59,7 @@ class Fault:
         return Outcome(self.verdict, self.at, self.cause, self.sure if ran and self.cause else False if ran else None)
 
     def sheet(self, source, target, end):
-        sort = TrainedSheet if self.by == "train" else Sheet
+        sort = TokenSheet if self.tokens else TrainedSheet if self.by == "train" else Sheet
         sheet = sort(source, target, dict(self.knobs), end, dict(self.base))
         if self.spoil is not None:
             self.spoil(sheet)

@@ -10,12 +10,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
+import sequences
 import spoilt
 from fault import Fault
 from planted import LAYERS, MEAN, SCALE, SHIFT, SIX, VARIANCE
 
 SOURCE, TARGET = ("source",), ("target",)
 WITH_KERAS = tuple(pair for pair in SIX if "keras" in pair)
+TO_KERAS = tuple(pair for pair in SIX if pair[1] == "keras")
+WITHOUT_KERAS_AS_TARGET = tuple(pair for pair in SIX if pair[1] != "keras")
 GLOBAL = {"head": "global"}
 GELU, LEAKY = {"activation": "gelu"}, {"activation": "leaky 0.01"}
 UNMAPPED = {"modules": True}  # layers without a row
@@ -84,6 +87,41 @@ LAYOUT = [
     Fault("B8", "a tensor of another shape with as many values", REFUSED, "dense1", "shape",
           weights=spoilt.reshape("dense1", 8, 48), ends=SOURCE),
 ]  # fmt: skip
+
+_R, _Z = ("r z n", "z r n"), ("z r n", "r z n")
+_GRU, _LSTM = ("weight_ih", "weight_hh", "bias"), ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+_SQUARE = {"torch": ("out (heads key)", "(heads key) out"), "paddle": ("(heads key) out", "out (heads key)"),
+           "keras": ("heads key out", "out heads key")}  # fmt: skip
+SEQUENCE = [
+    Fault("B2", "a square embedding transposed with the rest", at="embed", cause="missing transpose", tokens=True,
+          spoil=sequences.respell("embed", ["weight"], torch=("vocabulary dim", "dim vocabulary"))),
+    Fault("B6", "gates of a GRU in another framework's order", at="gru", cause="gate order", tokens=True,
+          spoil=sequences.respell("gru", _GRU, torch=_R, keras=_Z)),
+    Fault("B6", "gates of a GRU's input only in that order", at="gru", cause="gate order", tokens=True,
+          spoil=sequences.respell("gru", _GRU[:1], torch=_R, keras=_Z)),
+    Fault("B6", "gates of an LSTM in ONNX's order", at="lstm", cause="gate order", tokens=True,
+          spoil=sequences.respell("lstm", _LSTM, torch=("i f g o", "i o f g"))),
+    Fault("B6", "the two biases of a GRU exchanged", at="gru", cause="swapped tensors", tokens=True,
+          spoil=sequences.exchange_sides, pairs=WITHOUT_KERAS_AS_TARGET),
+    Fault("B6", "the two rows of Keras's bias of a GRU exchanged", at="gru", cause="side order", tokens=True,
+          spoil=sequences.exchange_sides, pairs=TO_KERAS),
+    Fault("B6", "two biases, of which one is dropped", at="lstm", tokens=True,
+          spoil=sequences.drop_second_bias("lstm"), weights=sequences.set_second_bias,
+          pairs=TO_KERAS, ends=TARGET),
+    Fault("B6", "a GRU with reset_after=False", REFUSED, "gru", "shape", {"reset_after": False}, on=("keras",),
+          tokens=True),
+    Fault("B7", "query and key of an attention exchanged", at="attend", cause="swapped tensors", tokens=True,
+          spoil=sequences.exchange_parts, pairs=tuple(pair for pair in SIX if pair[1] != "torch")),
+    Fault("B7", "query and key exchanged in torch's fused projection", at="attend", cause="part order", tokens=True,
+          spoil=sequences.exchange_parts, pairs=tuple(pair for pair in SIX if pair[1] == "torch")),
+    Fault("B7", "an attention's square projection not transposed", at="attend", cause="missing transpose", tokens=True,
+          spoil=sequences.respell("attend", ["out_weight"], **_SQUARE), on=("paddle", "torch"),
+          pairs=WITHOUT_KERAS_AS_TARGET),
+    Fault("B7", "an attention's square projection not transposed", at="attend", tokens=True,
+          spoil=sequences.respell("attend", ["out_weight"], **_SQUARE), on=("paddle", "torch"), pairs=TO_KERAS),
+    Fault("B7", "the same in Keras, which has the heads by themselves", REFUSED, "attend", "shape", tokens=True,
+          spoil=sequences.respell("attend", ["out_weight"], **_SQUARE), on=("keras",)),
+]
 
 LAYER = [
     Fault("C1", "epsilon 1e-3, Keras's default", at="bn1", cause="epsilon", knobs={"epsilon": 1e-3},
@@ -200,7 +238,7 @@ CHECK = [
           says=("two runs of {there}",)),
 ]  # fmt: skip
 
-FAULTS = (*NAMES, *LAYOUT, *LAYER, *TRAINING, *CHECK)
+FAULTS = (*NAMES, *LAYOUT, *SEQUENCE, *LAYER, *TRAINING, *CHECK)
 
 # What is not a fault: networks that are the same on both sides, whatever is in them.
 _BASES = (

@@ -26,8 +26,9 @@ SECTIONS = {
 HEAD = """# Faults that are caught
 
 A proof is worth what it refuses. Each fault here has happened to somebody who moved weights between frameworks. It is
-planted in one of three small networks, which are otherwise equal, or in the table or the file between them. Then xframe
-is asked: what does it say, where, and why? `make faults` plants them all again and writes this page; CI plants each at
+planted in one of three small networks, which are otherwise equal, or in the table or the file between them; gates,
+fused projections and embeddings (B2, B6, B7) in three networks over token ids. Then xframe is asked: what does it say,
+where, and why? `make faults` plants them all again and writes this page; CI plants each at
 least once on either side.
 
 - *planted in*: the side that has the fault. *pairs*: source → target.
@@ -36,9 +37,6 @@ least once on either side.
 - *confirmed*: the layer agreed once the cause was taken away. A refusal runs nothing.
 
 [Diagnosing a port](diagnosing.md) shows what it looks like.
-
-Gates, fused projections and embeddings (B6, B7 and part of B2) are planted on networks over token ids, by
-`tests/faults/test_sequences.py`; they are not in these tables.
 """
 COLUMNS = ("", "fault", "planted in", "pairs", "verdict", "located at", "cause", "confirmed")
 

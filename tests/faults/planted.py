@@ -3,6 +3,7 @@
 import json
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 
@@ -36,6 +37,7 @@ class Sheet:
     base: dict = field(default_factory=dict)
     kinds: dict = field(default_factory=dict)
     rows: dict = field(default_factory=lambda: deepcopy(LAYERS))
+    reads: ClassVar = ("input = [1, 16, 16]",)
 
     def __post_init__(self):
         """Rows for the layers that ``base`` adds or changes."""
@@ -78,7 +80,7 @@ class Sheet:
         for end, framework in (("source", self.source), ("target", self.target)):
             columns[framework] = self.column(end, framework)
         options = self.options
-        parts = ['summary = "small"', "input = [1, 16, 16]"]
+        parts = ['summary = "small"', *self.reads]
         parts += [f"{head} = {inline(value)}" for head, value in (("options", options), ("kinds", self.kinds))]
         parts.append(f"implementations = {inline(columns)}")
         for layer, row in self.rows.items():

@@ -4,8 +4,9 @@ import json
 import tomllib
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from planted import inline
+from planted import Sheet, inline
 
 from xframe.mapping import tables_folder
 
@@ -21,6 +22,31 @@ ROWS = {
 }
 
 
+def own_kind(sheet, layer):
+    """The kind of ``layer`` as kinds.toml writes it, to be changed for that layer alone."""
+    known = tomllib.loads((tables_folder() / "kinds.toml").read_text(encoding="utf-8"))["kinds"]
+    name = f"{sheet.rows[layer]['kind']}_spoilt"
+    own = known[sheet.rows[layer]["kind"]]
+    sheet.rows[layer]["kind"] = name
+    return sheet.kinds.setdefault(name, own)
+
+
+@dataclass
+class TokenSheet(Sheet):
+    """A table for the same networks in two frameworks, as the faults of the page are planted in."""
+
+    rows: dict = field(default_factory=lambda: deepcopy(ROWS))
+    reads: ClassVar = ("input = [7]", "tokens = 6")
+
+    @property
+    def options(self):
+        return self.knobs
+
+    def column(self, end, framework):
+        knobs = {"options": list(self.knobs)} if self.knobs and end == self.at else {}
+        return {"build": f"nets.sequence_{framework}:sequence", **knobs}
+
+
 @dataclass
 class SequenceSheet:
     """A table for some frameworks. ``knobs`` are options of the factory of the framework ``at``."""
@@ -32,11 +58,7 @@ class SequenceSheet:
     kinds: dict = field(default_factory=dict)
 
     def kind(self, layer):
-        """The kind of ``layer`` as kinds.toml writes it, to be changed for that layer alone."""
-        known = tomllib.loads((tables_folder() / "kinds.toml").read_text(encoding="utf-8"))["kinds"]
-        own = known[self.rows[layer]["kind"]]
-        self.rows[layer]["kind"] = f"{self.rows[layer]['kind']}_spoilt"
-        return self.kinds.setdefault(self.rows[layer]["kind"], own)
+        return own_kind(self, layer)
 
     def write(self, path):
         columns = {name: {"build": f"nets.sequence_{name}:sequence"} for name in self.frameworks}
@@ -57,3 +79,55 @@ def respelt(kind, role, dialect, old, new):
     ((name, axes),) = form.items()
     assert old in axes, axes
     form[name] = axes.replace(old, new)
+
+
+# ── faults of the page ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def respell(layer, roles, **words):
+    """Another order of axes or blocks in the spoilt column; ``words`` are by framework, what is written and what for.
+
+    A framework that is not among the words has those of ``torch``.
+    """
+
+    def spoil(sheet):
+        kind = own_kind(sheet, layer)
+        for role in roles:
+            if sheet.spoilt in kind[role]:
+                respelt(kind, role, sheet.spoilt, *words.get(sheet.spoilt, words["torch"]))
+
+    return spoil
+
+
+def exchange_sides(sheet):
+    """A GRU's two biases in each other's place."""
+    bias = own_kind(sheet, "gru")["bias"]
+    if sheet.spoilt == "keras":
+        respelt({"bias": bias}, "bias", "keras", "ih hh", "hh ih")
+    else:
+        ((names, axes),) = bias[sheet.spoilt].items()
+        bias[sheet.spoilt] = {names.replace("{side}", "{side ih=hh hh=ih}"): axes}
+
+
+def exchange_parts(sheet):
+    """Query and key of an attention in each other's place."""
+    kind = own_kind(sheet, "attend")
+    for role in ("weight", "bias"):
+        ((name, axes),) = kind[role][sheet.spoilt].items()
+        exchanged = {"paddle": ("{part}", "{part q=k k=q v=v}"), "keras": ("q=query k=key", "q=key k=query")}
+        name = name.replace(*exchanged.get(sheet.spoilt, ("", "")))
+        kind[role][sheet.spoilt] = {name: axes.replace("q k v", "k q v")}
+
+
+def drop_second_bias(layer):
+    """A table that throws the second bias away, where it is to be added to the first."""
+
+    def spoil(sheet):
+        own_kind(sheet, layer)["bias_hh"]["fill"] = {"value": 0, "discard": True, "because": "wrongly"}
+
+    return spoil
+
+
+def set_second_bias(_framework, tensors):
+    for name in {"lstm.bias_hh_l0", "lstm.0.cell.bias_hh"} & tensors.keys():
+        tensors[name][:] = 0.25

@@ -4,11 +4,12 @@ import keras
 from keras import layers
 
 
-def sequence(epsilon=1e-5, scale=1.0):
+def sequence(epsilon=1e-5, scale=1.0, reset_after=True):
     tokens = keras.Input((None,), dtype="int64")
     x = layers.Embedding(6, 6, name="embed")(tokens)
-    for recurrent, name in ((layers.LSTM, "lstm"), (layers.SimpleRNN, "rnn"), (layers.GRU, "gru")):
+    for recurrent, name in ((layers.LSTM, "lstm"), (layers.SimpleRNN, "rnn")):
         x = recurrent(6, return_sequences=True, name=name)(x)
+    x = layers.GRU(6, return_sequences=True, reset_after=reset_after, name="gru")(x)
     attended = layers.MultiHeadAttention(2, 3, name="attend")(x * scale, x)
     x = layers.LayerNormalization(epsilon=epsilon, name="norm")(x + attended)
     x = keras.ops.tanh(layers.Dense(6, name="mix")(x))

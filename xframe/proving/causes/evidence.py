@@ -25,6 +25,7 @@ class Evidence:
 
     ``before`` are the outputs of the mapped layers that ran before it, the nearest first; both sides have them.
     ``theirs`` is what the target calls the source's layers. ``kin`` is what the target's other layers of its kind read.
+    ``more`` is what the target's layer read besides, as the target lays it out: keys and values of an attention.
     ``planned`` gives what a tensor of the target should hold, where it may hold something else.
     """
 
@@ -37,6 +38,7 @@ class Evidence:
     theirs: Mapping[str, str]
     read: tuple[Array, Array]
     gave: tuple[Array, Array]
+    more: Sequence[Array]
     before: Sequence[tuple[str, Array]]
     kin: Mapping[str, Array]
     attributes: tuple[Mapping[str, Any], Mapping[str, Any]]
@@ -81,8 +83,9 @@ class Evidence:
     ) -> Array | None:
         """What a layer of this kind gives when it reads ``read``, both channels first; None where that cannot be."""
         axes = self.layer.kind.output
+        more = self.more if side is self.target and name == self.names[1] else ()
         try:
-            gave = side.replay(name, [side.native(read, axes)], attributes, tensors)
+            gave = side.replay(name, [side.native(read, axes), *more], attributes, tensors)
         except ModelError:
             return None
         return side.channels_first(gave[0], axes)
@@ -126,6 +129,7 @@ def gather(
         theirs={name: layer.layer_name(target.implementation.name) for name, layer in layers.items()},
         read=(_first(source, here.read, axes), _first(target, there.read, axes)),
         gave=(_first(source, here.gave, axes), _first(target, there.gave, axes)),
+        more=[exchange.get(message) for message in there.read[1:]],
         before=[
             (tap.layer, _first(source, tap.gave, layers[tap.layer].kind.output))
             for tap in reversed(ran.taps[max(0, index - _NEAR) : index])

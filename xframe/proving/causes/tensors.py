@@ -214,7 +214,7 @@ def permuted_blocks(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
                 if order != stored and all(set(blocks[role][axis]) == set(order) for role in chosen):
                     names = ", ".join(own.full_name(role) for role in chosen)
                     yield Trial(
-                        cause="gate order",
+                        cause=f"{axis} order",
                         detail=f"{evidence.ends[1]}'s {names}: it agrees with the {axis}s in the order "
                         f"{', '.join(order)}; the table has them as {', '.join(stored)}.",
                         change=f"let the table's kind of {evidence.names[1]} name its {axis}s in that order",
