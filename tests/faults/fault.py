@@ -30,8 +30,8 @@ class Fault:
     by name and in place, ``there`` those of the target's own file, which then is compared by ``diff``. ``options`` are
     those of the port, the diff or the training that looks, which ``by`` says. ``says`` are patterns that the text must
     hold, with {here} and {there} for the side that is spoilt and the other. ``cause`` is empty where no cause is asked
-    for; ``sure`` says that it can be confirmed. It can be planted ``on`` these frameworks. With ``tokens`` in the networks
-    over token ids.
+    for; ``sure`` says that it can be confirmed. It can be planted ``on`` these frameworks; with ``tokens``, in the
+    networks over token ids.
     """
 
     id: str

@@ -117,11 +117,11 @@ SEQUENCE = [
     Fault("B7", "an attention's square projection not transposed", at="attend", cause="missing transpose", tokens=True,
           spoil=sequences.respell("attend", ["out_weight"], **_SQUARE), on=("paddle", "torch"),
           pairs=WITHOUT_KERAS_AS_TARGET),
-    Fault("B7", "an attention's square projection not transposed", at="attend", tokens=True,
+    Fault("B7", "an attention's projection not transposed, into Keras's heads", at="attend", tokens=True,
           spoil=sequences.respell("attend", ["out_weight"], **_SQUARE), on=("paddle", "torch"), pairs=TO_KERAS),
     Fault("B7", "the same in Keras, which has the heads by themselves", REFUSED, "attend", "shape", tokens=True,
           spoil=sequences.respell("attend", ["out_weight"], **_SQUARE), on=("keras",)),
-]
+]  # fmt: skip
 
 LAYER = [
     Fault("C1", "epsilon 1e-3, Keras's default", at="bn1", cause="epsilon", knobs={"epsilon": 1e-3},
