@@ -13,6 +13,7 @@ from xframe.frameworks.attributes import Attributes
 from xframe.frameworks.oddities import Oddity
 from xframe.tensors import Array
 
+_PROTOBUF = 2**31 - 2**24  # bytes of weights, and some for the graph
 State = dict[str, tuple[Array, str]]  # state-dict name → stored array and its dtype's name
 
 
@@ -135,9 +136,20 @@ class Framework(Protocol):
         """The switches of this process that let float32 be computed in less."""
         ...
 
-    def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
-        """Export with the framework's own exporter, in float32, the batch dynamic."""
+    def export_onnx(self, model: Any, path: Path, inputs: Array, *, opset: int | None, external: bool) -> str:
+        """Export with the framework's own exporter, in float32, the batch dynamic; the exporter and its version.
+
+        ``opset`` None leaves that to the exporter. With ``external`` weights may go beside the graph, as those of over
+        2 GB must: Protobuf holds no more. Raises ValueError where the exporter cannot do that.
+        """
         ...
+
+
+def fits_one_file(state: State) -> None:
+    """Raises ValueError for weights that one Protobuf message cannot hold."""
+    held = sum(array.nbytes for array, _ in state.values())
+    if held > _PROTOBUF:
+        raise ValueError(f"{held / 1e9:.1f} GB of weights do not fit into one file of 2 GB, and it writes no other")
 
 
 def as_input(array: Array, dtype: str) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from xframe import exchange
 from xframe.frameworks import Changes, Framework
+from xframe.frameworks.graph_service import GraphCommands
 from xframe.frameworks.training_service import TrainingCommands
 from xframe.frameworks.walk import Walk
 from xframe.tensors import STORAGE, Array
@@ -20,7 +22,7 @@ Named = list[tuple[str, exchange.Message]]
 Shape = tuple[int, ...]
 
 
-class Service(TrainingCommands):
+class Service(TrainingCommands, GraphCommands):
     """The commands. Models are kept under the handles that the parent chooses; arrays go through ``folder``."""
 
     def __init__(self, adapter: Framework, name: str, folder: Path) -> None:
@@ -34,10 +36,6 @@ class Service(TrainingCommands):
         """Build a model; return name, shape and dtype of every tensor of its state dict."""
         model = self._models[handle] = self._adapter.build(factory, options, dtype)
         return [(name, array.shape, kind) for name, (array, kind) in self._adapter.state(model).items()]
-
-    def open(self, handle: str, path: str) -> None:
-        """Open a model that is a file of its own and has no state dict."""
-        self._models[handle] = self._adapter.build(path, {}, "float32")
 
     def load(self, handle: str, tensors: Named) -> None:
         self._adapter.load(
@@ -179,8 +177,16 @@ class Service(TrainingCommands):
         found = self._adapter.precision()
         return {"switches": found.switches, "reduced": [*found.reduced, *_reducing(found.switches)]}
 
-    def export_onnx(self, handle: str, path: str, inputs: exchange.Message) -> None:
-        self._adapter.export_onnx(self._models[handle], Path(path), exchange.get(inputs))
+    def export_onnx(
+        self, handle: str, path: str, inputs: exchange.Message, *, opset: int | None, external: bool
+    ) -> str:
+        """Export with the framework's own exporter; its name and version. What it prints goes to the log."""
+        model, example = self._models[handle], exchange.get(inputs)
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return self._adapter.export_onnx(model, Path(path), example, opset=opset, external=external)
+        except Exception as error:
+            raise ValueError(_root(error)) from error
 
     def release(self, handle: str) -> None:
         """Forget a model."""
@@ -200,6 +206,14 @@ def _reducing(switches: Mapping[str, str]) -> list[str]:
     """Variables of the environment that ask for less."""
     asked = {"NVIDIA_TF32_OVERRIDE": ("1",), "ONEDNN_DEFAULT_FPMATH_MODE": ("BF16", "F16", "TF32", "ANY")}
     return [name for name, values in asked.items() if switches.get(name, "").upper() in values]
+
+
+def _root(error: BaseException) -> str:
+    """The first words of what an error comes from in the end: exporters wrap their own several times."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'it says nothing more'}"
 
 
 def _largest(array: Array) -> float:

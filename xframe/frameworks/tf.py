@@ -22,6 +22,7 @@ from xframe.frameworks import (
     Visit,
     as_input,
     environment_switches,
+    fits_one_file,
     resolve,
 )
 from xframe.frameworks.attributes import Attributes
@@ -94,12 +95,22 @@ class TensorFlow:
         enabled = tf.config.experimental.tensor_float_32_execution_enabled()
         return Precision({"tensor_float_32_execution": str(enabled), **environment_switches()})
 
-    def export_onnx(self, model: Any, path: Path, inputs: Array) -> None:
+    def export_onnx(
+        self,
+        model: Any,
+        path: Path,
+        inputs: Array,
+        *,
+        opset: int | None,
+        external: bool,  # noqa: ARG002 - it writes one file only
+    ) -> str:
         import tf2onnx  # noqa: PLC0415 - only exports need it
 
+        fits_one_file(self.state(model))
         signature = [tf.TensorSpec((None, *inputs.shape[1:]), tf.float32, name="input")]
         call = tf.function(self._in(model, "float32"), input_signature=signature)
-        tf2onnx.convert.from_function(call, input_signature=signature, output_path=str(path))
+        tf2onnx.convert.from_function(call, input_signature=signature, opset=opset, output_path=str(path))
+        return f"tf2onnx {tf2onnx.__version__}"
 
     def _in(self, model: Any, dtype: str) -> Any:
         """The same model in ``dtype``, built again where it has another."""

@@ -25,6 +25,7 @@ class TrainingCommands:
     _models: dict[str, Any]
 
     def __init__(self) -> None:
+        super().__init__()
         self._trainers: dict[str, Trainer] = {}
 
     def start_training(self, handle: str, recipe: dict[str, Any]) -> list[str]:

@@ -17,11 +17,12 @@ from xframe.proving.causes import diagnose_outputs
 from xframe.proving.determinism import nondeterminism
 from xframe.proving.divergence import Divergence, first_divergence
 from xframe.proving.layer_diff import tapped
-from xframe.proving.onnx.parity import export_parity
+from xframe.proving.onnx.export import start_export
+from xframe.proving.onnx.parity import Native, Parity, hold
 from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.sensitivity import Sensitivity
 from xframe.proving.sides import Side, place_checkpoint
-from xframe.proving.verdict import Parity, Proof
+from xframe.proving.verdict import Proof
 from xframe.proving.weights import left_out
 from xframe.tensors import Array, Extent
 from xframe.workers import Pool, Reply
@@ -136,7 +137,7 @@ def prove(
     one, other, notes = in_one_form(source.outputs, target.outputs, ends)
     float64 = compare_all(one.float64, other.float64, tolerance)
     divergence = None if float64 else _locate(source, target, plan, tolerance, float64)
-    parities = [] if onnx is None else [_parity(onnx, runs) for runs in (source, target)]
+    parities = () if onnx is None else _parities(onnx, source, target)
     unproven, seen, unmeasured = _unproven(sensitivity, source, tolerance) if float64 else (None, None, ())
     return Proof(
         float64=float64,
@@ -144,7 +145,7 @@ def prove(
         noise_source=one.noise,
         noise_target=other.noise,
         divergence=divergence,
-        parities=tuple(parities),
+        parities=parities,
         blind=_blind(one.float64),
         fold_rounding=target.fold_rounding if plan.folds else None,
         unproven=unproven,
@@ -169,8 +170,11 @@ def _blind(outputs: Sequence[Array]) -> bool:
     return all(len(output) > 1 and bool(np.all(output == output[:1])) for output in outputs)
 
 
-def _parity(pool: Pool, runs: Runs) -> Parity:
-    return export_parity(pool, runs.side, runs.probe, runs.float64, runs.outputs.noise)
+def _parities(pool: Pool, *sides: Runs) -> tuple[Parity, ...]:
+    """Both exports, written side by side, each held to its model."""
+    started = [start_export(pool, runs.side, runs.probe) for runs in sides]
+    natives = (Native(side=runs.side, probe=runs.probe, outputs=runs.outputs) for runs in sides)
+    return tuple(hold(export(), native) for export, native in zip(started, natives, strict=True))
 
 
 def _locate(source: Runs, target: Runs, plan: PortPlan, tolerance: Tolerance, outputs: Comparison) -> Divergence:

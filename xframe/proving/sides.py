@@ -241,9 +241,10 @@ class Side:
         order = np.argsort(self.axes_from_first(len(shape), axes))
         return tuple(shape[axis] for axis in order[1:])
 
-    def export_onnx(self, path: Path, probe: Array) -> Reply:
-        """Export with the framework's own exporter."""
-        return self._ask("export_onnx", path=str(path.absolute()), inputs=self._place(probe))
+    def export_onnx(self, path: Path, probe: Array, *, opset: int | None = None, external: bool = False) -> Reply:
+        """Export with the framework's own exporter, whose name and version the reply has."""
+        asked = {"opset": opset, "external": external}
+        return self._ask("export_onnx", path=str(path.absolute()), inputs=self._place(probe), **asked)
 
     def native(self, array: Array, axes: str = "") -> Array:
         """An array in this implementation's layout; ``axes`` as a kind has them, by default those of the input."""

@@ -11,39 +11,10 @@ from xframe.comparison import Comparison, finite_or_none
 from xframe.dtypes import Loss
 from xframe.planning import PortPlan
 from xframe.proving.divergence import Divergence
-from xframe.proving.onnx.weights import GraphWeights
+from xframe.proving.onnx.parity import Parity
 from xframe.proving.optimizers.result import OptimizerPort
 
 EQUIVALENT, DIFFERENT, UNPROVEN, UNVERIFIED = "equivalent", "different", "unproven", "unverified"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """One ONNX export, run in onnxruntime, against the model that it was exported from, in float32.
-
-    ``noise`` is the model's own rounding noise, max |float32 − float64|; ``bound`` what the difference may be.
-    ``weights`` says which of the model's tensors lie in the graph; it decides nothing.
-    """
-
-    implementation: str
-    comparison: Comparison
-    noise: float
-    bound: float
-    bytes: int
-    seconds: float
-    weights: GraphWeights
-
-    def to_json(self) -> dict[str, Any]:
-        figures = {"noise": finite_or_none(self.noise), "bound": finite_or_none(self.bound)}
-        passed = {"passed": bool(self.comparison), "reason": self.comparison.reason}
-        return {
-            **self.comparison.to_json(),
-            **figures,
-            **passed,
-            "bytes": self.bytes,
-            "seconds": round(self.seconds, 3),
-            "weights": self.weights.to_json(),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +41,7 @@ class Proof:
     @property
     def agrees(self) -> bool:
         """float64 decides; float32 must at least compare (no NaN, no Inf), and every export must hold."""
-        return bool(self.float64) and not self.float32.reason and all(parity.comparison for parity in self.parities)
+        return bool(self.float64) and not self.float32.reason and all(self.parities)
 
     def __bool__(self) -> bool:
         """Agreement is a proof only where the outputs see anything: ``blind`` ones are the same for every input."""

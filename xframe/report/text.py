@@ -18,7 +18,8 @@ if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert`
     from xframe.planning import PortPlan
     from xframe.proving.causes import Cause
     from xframe.proving.divergence import Divergence
-    from xframe.proving.verdict import Parity, PortResult, Proof
+    from xframe.proving.onnx.parity import Parity
+    from xframe.proving.verdict import PortResult, Proof
     from xframe.workflows.check import CheckResult
     from xframe.workflows.convert import ConvertResult
     from xframe.workflows.doctor import Diagnosis, Finding

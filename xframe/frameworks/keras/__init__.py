@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from xframe.frameworks import resolve
-from xframe.frameworks.keras import backward, described, exact, model, oddities, passes
+from xframe.frameworks.keras import backward, described, exact, exporting, model, oddities, passes
 
 
 class Keras:
@@ -28,7 +28,7 @@ class Keras:
     load_file = staticmethod(model.load_file)
     save_file = staticmethod(model.save_file)
     precision = staticmethod(passes.precision)
-    export_onnx = staticmethod(model.export_onnx)
+    export_onnx = staticmethod(exporting.export_onnx)
     run = staticmethod(passes.run)
     replay = staticmethod(passes.replay)
     gradients = staticmethod(backward.gradients)

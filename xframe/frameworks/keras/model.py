@@ -96,12 +96,6 @@ def save_file(model: keras.Model, path: Path) -> None:
         model.save_weights(path)
 
 
-def export_onnx(model: keras.Model, path: Path, inputs: Array) -> None:
-    """``Framework.export_onnx``, by tf2onnx."""
-    signature = [keras.InputSpec(shape=(None, *inputs.shape[1:]), dtype="float32", name="input")]
-    in_dtype(model, "float32").export(str(path), format="onnx", verbose=False, input_signature=signature)
-
-
 def in_dtype(model: keras.Model, dtype: str) -> keras.Model:
     """The same model in ``dtype``: Keras fixes a layer's dtype when it is built, so it is built again."""
     if all(variable.dtype == dtype for variable in model.weights if "float" in variable.dtype):

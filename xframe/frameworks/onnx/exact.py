@@ -48,7 +48,8 @@ class Exact:
         self._evaluator = ReferenceEvaluator(wide, new_ops=list(OPERATORS))
         for name, values in (instead or {}).items():
             self._evaluator.rt_inits_[name] = values.astype(np.float64)
-        for operator in self._evaluator.rt_nodes_:
+        self.operators = list(self._evaluator.rt_nodes_)
+        for operator in self.operators:
             _read_as_written(operator)
         self.nodes = list(model.graph.node)
         self.inputs = list(self._evaluator.input_names)
@@ -64,7 +65,7 @@ class Exact:
         """Every node in the graph's order. A value goes as soon as no node reads it any more."""
         values: dict[str, Any] = {"": None, **self._evaluator.rt_inits_, **inputs}
         left = Counter(name for node in self.nodes for name in _reads(node))
-        for index, (node, operator) in enumerate(zip(self.nodes, self._evaluator.rt_nodes_, strict=True)):
+        for index, (node, operator) in enumerate(zip(self.nodes, self.operators, strict=True)):
             read = tuple(values[name] for name in node.input)
             gave = self.compute(operator, read, values)
             values.update(zip(node.output, gave, strict=False))
@@ -76,7 +77,7 @@ class Exact:
 
     def again(self, index: int, read: Sequence[Any], **attributes: Any) -> tuple[Any, ...]:
         """What a node gives when it reads ``read``, with other values for some of its attributes this once."""
-        operator = self._evaluator.rt_nodes_[index]
+        operator = self.operators[index]
         before = {name: getattr(operator, name) for name in attributes}
         try:
             vars(operator).update(attributes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from onnx.reference.op_run import OpRun
@@ -60,11 +61,11 @@ class Windows:
         """Each tap's place in the kernel, and what it reads at every place of the window."""
         for place in itertools.product(*map(range, self.kernel)):
             starts = [tap * dilation for tap, dilation in zip(place, self.dilations, strict=True)]
-            spans = (
+            spans: Iterator[Any] = (
                 slice(start, start + (count - 1) * stride + 1, stride)
                 for start, count, stride in zip(starts, self.counts, self.strides, strict=True)
             )
-            yield place, padded[(..., *spans)]
+            yield place, _at(padded, tuple(spans))
 
 
 def _sides(
@@ -90,7 +91,7 @@ def _count(length: int, cover: int, stride: int, side: tuple[int, int], *, ceil:
     return count - 1 if ceil and (count - 1) * stride >= length + side[0] else count
 
 
-class Conv(OpRun):  # type: ignore[misc]
+class Conv(OpRun):
     """Y[n, m] = Σ W[m, c, k] · X[n, c, k moved along] + B[m], in groups."""
 
     def _run(
@@ -106,9 +107,7 @@ class Conv(OpRun):  # type: ignore[misc]
         strides: Sequence[int] | None = None,
     ) -> tuple[Array]:
         groups, kernel = group or 1, w.shape[2:]
-        windows = Windows(
-            x.shape[2:], kernel, strides=strides, dilations=dilations, pads=pads, auto_pad=auto_pad
-        )
+        windows = Windows(x.shape[2:], kernel, strides=strides, dilations=dilations, pads=pads, auto_pad=auto_pad)
         places = math.prod(windows.counts)
         given = windows.padded(x, 0.0)
         split = given.reshape(len(x), groups, x.shape[1] // groups, *given.shape[2:])
@@ -117,13 +116,18 @@ class Conv(OpRun):  # type: ignore[misc]
         taps, step = [*windows.taps(split)], max(1, _COLUMNS // w.shape[1])
         for piece in (taps[start : start + step] for start in range(0, len(taps), step)):
             rows = np.concatenate([read.reshape(*split.shape[:3], places) for _, read in piece], axis=2)
-            columns = np.concatenate([weights[(..., *place)] for place, _ in piece], axis=2)
+            columns = np.concatenate([_at(weights, place) for place, _ in piece], axis=2)
             y += columns @ rows
         y = y.reshape(len(x), w.shape[0], *windows.counts)
         return (y if b is None else y + b.reshape(-1, *(1 for _ in kernel)),)
 
 
-class MaxPool(OpRun):  # type: ignore[misc]
+def _at(array: Array, place: tuple[Any, ...]) -> Array:
+    """``weights[..., *place]``, for the last axes."""
+    return array[(Ellipsis, *place)]
+
+
+class MaxPool(OpRun):
     """The largest value in the window; without indices."""
 
     def _run(
@@ -146,7 +150,7 @@ class MaxPool(OpRun):  # type: ignore[misc]
         return (_reduced(np.maximum, windows, windows.padded(x, -np.inf)),)
 
 
-class AveragePool(OpRun):  # type: ignore[misc]
+class AveragePool(OpRun):
     """The mean of the values in the window, of the padding's zeros too where ``count_include_pad`` says so."""
 
     def _run(
@@ -178,7 +182,7 @@ def _reduced(function: np.ufunc, windows: Windows, padded: Array) -> Array:
     return result
 
 
-class BatchNormalization(OpRun):  # type: ignore[misc]
+class BatchNormalization(OpRun):
     """(x − mean) / √(variance + ε) · scale + bias, as at inference. The evaluator's own trains before opset 14."""
 
     def _run(

@@ -40,13 +40,6 @@ def save_file(model: paddle.nn.Layer, path: Path) -> None:
     paddle.save(model.state_dict(), str(path))
 
 
-def export_onnx(model: paddle.nn.Layer, path: Path, inputs: Array) -> None:
-    """``Framework.export_onnx``, by paddle2onnx."""
-    spec = paddle.static.InputSpec([None, *inputs.shape[1:]], "float32", "input")
-    cast(model, "float32").eval()
-    paddle.onnx.export(model, str(path.with_suffix("")), input_spec=[spec], opset_version=17)
-
-
 def cast(model: paddle.nn.Layer, dtype: str) -> paddle.nn.Layer:
     """Floating-point parameters and buffers in ``dtype``; the others stay.
 

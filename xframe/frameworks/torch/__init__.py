@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from xframe.frameworks.torch import backward, described, model, oddities, passes
+from xframe.frameworks.torch import backward, described, exporting, model, oddities, passes
 
 
 class Torch:
@@ -20,7 +20,7 @@ class Torch:
     load_file = staticmethod(model.load_file)
     save_file = staticmethod(model.save_file)
     precision = staticmethod(passes.precision)
-    export_onnx = staticmethod(model.export_onnx)
+    export_onnx = staticmethod(exporting.export_onnx)
     run = staticmethod(passes.run)
     replay = staticmethod(passes.replay)
     gradients = staticmethod(backward.gradients)

@@ -40,16 +40,6 @@ def save_file(model: torch.nn.Module, path: Path) -> None:
     torch.save(model.state_dict(), path)
 
 
-def export_onnx(model: torch.nn.Module, path: Path, inputs: Array) -> None:
-    """``Framework.export_onnx``, by the exporter that traces with torch.export."""
-    example = torch.from_numpy(inputs.astype(np.float32))
-    batch = torch.export.Dim("batch")
-    torch.onnx.export(
-        model.to(torch.float32).eval(), (example,), str(path), dynamo=True, dynamic_shapes=({0: batch},),
-        input_names=["input"], output_names=["output"], external_data=False, verbose=False,
-    )  # fmt: skip
-
-
 def listed(values: Any) -> list[torch.Tensor]:
     """Every tensor among what a module reads or gives, in order, however it is nested."""
     if isinstance(values, torch.Tensor):

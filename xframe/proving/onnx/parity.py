@@ -1,52 +1,169 @@
-"""ONNX exports held to the models they came from, in onnxruntime, in a worker of its own."""
+"""A graph held to the model that it was made from: in float32 by onnxruntime, in float64 by the reference evaluator."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from xframe import exchange
-from xframe.comparison import Tolerance, compare_all
-from xframe.proving.onnx.weights import weights_in
+from xframe.comparison import Comparison, Tolerance, compare_all, finite_or_none
+from xframe.errors import ModelError
+from xframe.proving.onnx.blame import Blame, blame
+from xframe.proving.onnx.export import Export
+from xframe.proving.onnx.graph import Graph
+from xframe.proving.onnx.weights import GraphWeights, weights_in
+from xframe.proving.outputs import BothPrecisions
 from xframe.proving.sides import Side
-from xframe.proving.verdict import Parity
 from xframe.tensors import Array
-from xframe.workers import Pool
 
 # onnxruntime fuses and reorders, so its float32 rounding is its own: of the size of the model's, but not the same. Ten
 # times that and 16 units in the last place of the largest output leave room; a wrong operator is far outside.
 NOISE_FACTOR = 10.0
 ULPS = 16
 
+# In float64 a graph is as exact as its numbers: constants are kept in float32, unexplained tensors may be rounded.
+CONSTANTS = Tolerance(rtol=1e-7)
+ROUNDED = Tolerance(rtol=1e-5)
 
-def export_parity(pool: Pool, side: Side, probe: Array, float64: Sequence[Array], noise: float) -> Parity:
-    """Export ``side`` with its framework's exporter, run the graph on the same probe, compare with its float64 outputs.
 
-    Raises ModelError with the exporter's own words when it fails.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """A side that ran over the probe: its outputs in both precisions, channels first."""
+
+    side: Side
+    probe: Array
+    outputs: BothPrecisions
+
+    @property
+    def noise(self) -> float:
+        """Max |float32 − float64|: the model's own rounding."""
+        return self.outputs.noise
+
+    @property
+    def bound(self) -> float:
+        """How far onnxruntime may be from the float64 outputs."""
+        largest = max((float(np.abs(output).max(initial=0.0)) for output in self.outputs.float64), default=0.0)
+        return NOISE_FACTOR * self.noise + ULPS * float(np.finfo(np.float32).eps) * largest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What onnxruntime gave, with every optimisation or with none, for so many images."""
+
+    optimised: bool
+    batch: int
+    comparison: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        asked = {"optimisation": "all" if self.optimised else "none", "batch": self.batch}
+        return {**asked, **self.comparison.to_json(), "passed": bool(self.comparison)}
+
+    def __str__(self) -> str:
+        return f"batch {self.batch}, {'every optimisation' if self.optimised else 'no optimisation'}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parity:
+    """One graph against the model that it was made from.
+
+    ``noise`` is the model's own rounding noise, max |float32 − float64|; ``bound`` what onnxruntime may differ by.
+    ``float64`` is the graph computed in float64, folds as float64 has them; None where that could not be, for
+    ``unproven``. ``outputs`` are the graph's, channels first; float32 by onnxruntime with every optimisation.
     """
+
+    export: Export
+    runs: tuple[Run, ...]
+    float64: Comparison | None
+    unproven: str
+    noise: float
+    bound: float
+    weights: GraphWeights
+    blame: Blame | None
+    seconds: float
+    outputs: BothPrecisions = field(repr=False, compare=False)
+
+    @property
+    def implementation(self) -> str:
+        return self.export.implementation
+
+    @property
+    def comparison(self) -> Comparison:
+        """The worst of onnxruntime's runs."""
+        return max((run.comparison for run in self.runs), key=lambda found: (not found.passed, found.max_abs))
+
+    @property
+    def bytes(self) -> int:
+        return self.export.facts.nbytes
+
+    def __bool__(self) -> bool:
+        exact = self.float64 is None or bool(self.float64)
+        return bool(self.comparison) and exact and not self.export.checker and not self.weights.altered
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.comparison.to_json(),
+            "noise": finite_or_none(self.noise),
+            "bound": finite_or_none(self.bound),
+            "passed": bool(self),
+            "reason": self.comparison.reason,
+            "float64": None if self.float64 is None else self.float64.to_json(),
+            "unproven": self.unproven,
+            "runs": [run.to_json() for run in self.runs],
+            "weights": self.weights.to_json(),
+            "blame": None if self.blame is None else self.blame.to_json(),
+            **self.export.to_json(),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def hold(export: Export, native: Native) -> Parity:
+    """Run a graph on what the model ran on, and on its first image alone; find out who is to blame if they differ."""
     started = time.perf_counter()
-    path = pool.folder / f"{side.implementation.name.replace('/', '-')}.onnx"
-    side.export_onnx(path, probe).result()
-    runtime = pool["onnx"]
-    runtime.call("open", handle=path.name, path=str(path))
-    native = side.native(probe)
-    ((_, place),) = pool.put("onnx-input", [("", native, native.dtype.name)])
-    result = runtime.call("run", handle=path.name, inputs=place, dtype="float32", taps=[])
-    outputs = [side.channels_first(exchange.get(message)) for _, message in result["outputs"]]
-    bound = _bound(float64, noise)
-    return Parity(
-        implementation=side.implementation.name,
-        comparison=compare_all(float64, outputs, Tolerance(atol=bound, rtol=0.0)),
-        noise=noise,
-        bound=bound,
-        bytes=path.stat().st_size,
-        weights=weights_in(path, side),
-        seconds=time.perf_counter() - started,
-    )
+    graph, side = export.graph, native.side
+    with side.scratch():
+        runs, float32 = _runs(graph, native)
+        weights = weights_in(graph.path, side)
+        exact, float64, unproven = _in_float64(graph, native, weights)
+        found = Parity(
+            export=export, runs=runs, float64=float64, unproven=unproven, noise=native.noise, bound=native.bound,
+            weights=weights, blame=None, seconds=0.0, outputs=BothPrecisions(float64=exact, float32=float32),
+        )  # fmt: skip
+        graph.forget()
+        culprit = None if found else blame(found, native)
+        return replace(found, blame=culprit, seconds=time.perf_counter() - started)
 
 
-def _bound(outputs: Sequence[Array], noise: float) -> float:
-    largest = max((float(np.abs(output).max(initial=0.0)) for output in outputs), default=0.0)
-    return NOISE_FACTOR * noise + ULPS * float(np.finfo(np.float32).eps) * largest
+def _runs(graph: Graph, native: Native) -> tuple[tuple[Run, ...], tuple[Array, ...]]:
+    """What onnxruntime gives with every optimisation and with none, for the whole batch and for one image."""
+    whole = native.side.native(native.probe)
+    tolerance = Tolerance(atol=native.bound, rtol=0.0)
+    runs, first = [], None
+    for images in dict.fromkeys((len(whole), 1)):
+        expected = [output[:images] for output in native.outputs.float64]
+        for optimised in (True, False):
+            outputs = _channels_first(native.side, graph.run(whole[:images], optimised=optimised))
+            first = first or outputs
+            compared = compare_all(expected, outputs, tolerance)
+            runs.append(Run(optimised=optimised, batch=images, comparison=compared))
+    assert first is not None
+    return tuple(runs), first
+
+
+def _in_float64(
+    graph: Graph, native: Native, weights: GraphWeights
+) -> tuple[tuple[Array, ...], Comparison | None, str]:
+    """The graph's outputs in float64, how they compare, or why there are none."""
+    try:
+        computed = graph.compute(native.side.native(native.probe), weights.folds)
+    except ModelError as error:
+        return (), None, f"not computed in float64: {error}"
+    outputs = _channels_first(native.side, computed)
+    tolerance = ROUNDED if weights.unexplained else CONSTANTS
+    return outputs, compare_all(native.outputs.float64, outputs, tolerance), ""
+
+
+def _channels_first(side: Side, outputs: Sequence[Array]) -> tuple[Array, ...]:
+    return tuple(side.channels_first(output) for output in outputs)

@@ -2,7 +2,8 @@
 
 A tensor may lie in the graph as it is, with its axes in another order, or reshaped. A batch norm may have been folded
 into the convolution or matrix before it, y = s (W x + b − mean) + bias with s = weight / √(variance + ε): that is
-computed again and compared. What is neither, and no constant, is unexplained.
+computed again and compared. What is neither, and no constant, is unexplained; altered, if most of it is a tensor of the
+model that is nowhere else in the graph.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from xframe.proving.sides import Side
 from xframe.tensors import Array
 
 FOLDED = Tolerance(rtol=1e-5)  # a fold is computed in float32 by the exporter
+_ENERGY = {False: 1e-4, True: 1e-2}  # relative, of sums of squares: of a fold as it was, and of one that was altered
+_MOSTLY = 0.5  # of an initialiser's values may be altered, at most
 HOWS = ("same", "rearranged", "folded", "constant")
 Tensors = Mapping[str, Array]
 
@@ -49,11 +52,28 @@ class Norm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What an initialiser is: "same", "rearranged", "folded" or "constant", and the tensors that are in it."""
+    """What an initialiser is: "same", "rearranged", "folded" or "constant", and the tensors that are in it.
+
+    ``exact`` is a fold computed in float64, as it lies in the graph; None for the others.
+    """
 
     initialiser: str
     how: str
     tensors: tuple[str, ...] = ()
+    exact: Array | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Altered:
+    """An initialiser that is nearly a tensor of the model, or a fold: what it should hold, and how it differs."""
+
+    initialiser: str
+    tensors: tuple[str, ...]
+    detail: str
+    exact: Array = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.initialiser} should hold {' × '.join(self.tensors[:2])}, but {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +83,15 @@ class GraphWeights:
     matches: tuple[Match, ...]
     unexplained: tuple[str, ...]
     absent: tuple[str, ...]
+    altered: tuple[Altered, ...] = ()
 
     def __bool__(self) -> bool:
         return not self.unexplained and not self.absent
+
+    @property
+    def folds(self) -> dict[str, Array]:
+        """By initialiser, folds as float64 has them, which no exporter has rounded."""
+        return {match.initialiser: match.exact for match in self.matches if match.exact is not None}
 
     def count(self, how: str) -> int:
         """How many initialisers are matched in that way."""
@@ -73,7 +99,8 @@ class GraphWeights:
 
     def to_json(self) -> dict[str, Any]:
         counts = {how: self.count(how) for how in HOWS}
-        return {**counts, "unexplained": list(self.unexplained), "absent": list(self.absent)}
+        altered = {one.initialiser: one.detail for one in self.altered}
+        return {**counts, "unexplained": list(self.unexplained), "absent": list(self.absent), "altered": altered}
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {how}" for how in HOWS if (count := self.count(how)))
@@ -91,10 +118,14 @@ def match_weights(state: Tensors, initialisers: Tensors, norms: Sequence[Norm]) 
     found = {name: finder.find(name, values) for name, values in initialisers.items()}
     matches = tuple(match for match in found.values() if match is not None)
     used = {tensor for match in matches for tensor in match.tensors}
+    unexplained = tuple(name for name, match in found.items() if match is None)
+    absent = tuple(name for name in state if name not in used)
+    altered = (finder.altered(name, initialisers[name], absent) for name in unexplained)
     return GraphWeights(
         matches=matches,
-        unexplained=tuple(name for name, match in found.items() if match is None),
-        absent=tuple(name for name in state if name not in used),
+        unexplained=unexplained,
+        absent=absent,
+        altered=tuple(one for one in altered if one is not None),
     )
 
 
@@ -117,28 +148,41 @@ class _Finder:
                 return Match(initialiser=name, how=how, tensors=(tensor,))
         if _is_constant(values):
             return Match(initialiser=name, how="constant")
-        tensors = next(self._folded(values), None)
-        return None if tensors is None else Match(initialiser=name, how="folded", tensors=tensors)
+        for tensors, exact in self._folds(values, altered=False):
+            if compare(exact, values, FOLDED):
+                return Match(initialiser=name, how="folded", tensors=tensors, exact=exact)
+        return None
 
-    def _folded(self, values: Array) -> Iterator[tuple[str, ...]]:
-        """A kernel times the scale of a norm, a bias behind one, or the scale or shift alone."""
+    def altered(self, name: str, values: Array, absent: Sequence[str]) -> Altered | None:
+        """The tensor that is nowhere else, or the fold, of which most values are the initialiser's."""
+        kernels = [tensor for tensor in absent if self._state[tensor].size == values.size]
+        laid = (((tensor,), part) for tensor in kernels for part in _laid_out(self._state[tensor], values.shape))
+        for tensors, exact in itertools.chain(laid, self._folds(values, altered=True)):
+            wrong = np.abs(exact - values) > FOLDED.rtol * np.abs(exact).max()
+            if np.count_nonzero(wrong) <= _MOSTLY * values.size:
+                worst = float(np.abs(exact - values).max())
+                detail = f"{np.count_nonzero(wrong)} of its {values.size} values are others, by {worst:.1e} at most"
+                return Altered(initialiser=name, tensors=tensors, detail=detail, exact=exact.astype(np.float64))
+        return None
+
+    def _folds(self, values: Array, *, altered: bool) -> Iterator[tuple[tuple[str, ...], Array]]:
+        """A kernel times the scale of a norm, a bias behind one, or scale or shift alone, laid out as ``values``."""
         for norm, scale, shift in self._norms:
             used = tuple(name for name in (norm.weight, norm.bias, norm.mean, norm.variance) if name)
             if values.size == scale.size:
-                flat = values.reshape(-1)
-                if compare(scale, flat, FOLDED) or compare(shift, flat, FOLDED):
-                    yield used
+                yield used, scale.reshape(values.shape)
+                yield used, shift.reshape(values.shape)
                 for bias in self._by_size[scale.size]:
-                    if compare(self._state[bias].reshape(-1) * scale + shift, flat, FOLDED):
-                        yield (bias, *used)
+                    yield (bias, *used), (self._state[bias].reshape(-1) * scale + shift).reshape(values.shape)
             for kernel in self._by_size[values.size]:
-                if any(_scaled(self._state[kernel], axis, scale, values) for axis in self._axes(kernel, scale, values)):
-                    yield (kernel, *used)
+                for axis in self._axes(kernel, scale, values, _ENERGY[altered]):
+                    for exact in _scaled(self._state[kernel], axis, scale, values.shape):
+                        yield (kernel, *used), exact
 
-    def _axes(self, kernel: str, scale: Array, values: Array) -> Iterator[int]:
+    def _axes(self, kernel: str, scale: Array, values: Array, rtol: float) -> Iterator[int]:
         """Axes of a kernel whose scaling gives the energy that ``values`` have: cheap, and hardly ever wrong."""
         for axis, energy in enumerate(self._energies(kernel)):
-            if energy.size == scale.size and np.isclose(energy @ scale**2, np.vdot(values, values), rtol=1e-4):
+            if energy.size == scale.size and np.isclose(energy @ scale**2, np.vdot(values, values), rtol=rtol):
                 yield axis
 
     def _energies(self, kernel: str) -> list[Array]:
@@ -150,15 +194,17 @@ class _Finder:
         return self._energy[kernel]
 
 
-def _scaled(kernel: Array, axis: int, scale: Array, values: Array) -> bool:
-    """Whether ``values`` is the kernel with one of its axes scaled, whatever the order of its axes."""
-    scaled = kernel * scale.reshape([-1 if index == axis else 1 for index in range(kernel.ndim)])
-    turned = (scaled.transpose(axes) for axes in itertools.permutations(range(kernel.ndim)))
-    return any(
-        compare(part.reshape(values.shape), values, FOLDED)
-        for part in turned
-        if _squeezed(part.shape) == _squeezed(values.shape)
-    )
+def _scaled(kernel: Array, axis: int, scale: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """The kernel with one of its axes scaled, laid out as ``shape`` in every way that fits."""
+    yield from _laid_out(kernel * scale.reshape([-1 if index == axis else 1 for index in range(kernel.ndim)]), shape)
+
+
+def _laid_out(tensor: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """A tensor with its axes in every order that gives ``shape``, but for lengths of 1."""
+    for axes in itertools.permutations(range(tensor.ndim)):
+        turned = tensor.transpose(axes)
+        if _squeezed(turned.shape) == _squeezed(shape):
+            yield turned.reshape(shape)
 
 
 def _values(array: Array) -> tuple[int, str]:

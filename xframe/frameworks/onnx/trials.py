@@ -1,0 +1,169 @@
+"""What a node would have to be, or to read, so that it gives what the model does: each tried out by computing it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xframe.frameworks.onnx.exact import Computed, Exact
+from xframe.tensors import Array
+
+Same = Callable[[Array, Array], bool]
+Calls = Sequence[tuple[str, Array]]
+_SPATIAL = {"pads": "padding", "strides": "stride", "dilations": "dilation"}
+_PERMUTED = 4  # inputs of a concatenation, at most, whose orders are tried
+_PLAIN: Mapping[str, Callable[[Array], Array]] = {
+    "Relu": lambda x: np.maximum(x, 0.0),
+    "Relu6": lambda x: np.clip(x, 0.0, 6.0),
+    "Sigmoid": lambda x: 0.5 * (1.0 + np.tanh(0.5 * x)),
+    "Tanh": np.tanh,
+    "HardSwish": lambda x: x * np.clip(x / 6.0 + 0.5, 0.0, 1.0),
+    "HardSigmoid": lambda x: np.clip(x / 6.0 + 0.5, 0.0, 1.0),
+    "Silu": lambda x: x * 0.5 * (1.0 + np.tanh(0.5 * x)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A change that lets the node give what a layer of the model gives."""
+
+    cause: str
+    detail: str
+    layer: str
+
+
+def trials(
+    graph: Exact,
+    step: Computed,
+    missing: Calls,
+    same: Same,
+    *,
+    attributes: Mapping[str, Mapping[str, Any]],
+    tensors: Mapping[str, Array],
+) -> Iterator[Found]:
+    """The changes of one node that give a value which ``missing`` has, and no node of the graph."""
+    for cause, detail, gave in _changes(graph, step, missing, attributes, tensors):
+        for layer, native in missing:
+            if isinstance(gave, np.ndarray) and gave.size == native.size and same(native, gave):
+                yield Found(cause, detail, layer)
+
+
+def _changes(
+    graph: Exact,
+    step: Computed,
+    missing: Calls,
+    attributes: Mapping[str, Mapping[str, Any]],
+    tensors: Mapping[str, Array],
+) -> Iterator[tuple[str, str, Any]]:
+    yield from _other_tensors(graph, step, tensors)
+    yield from _other_attributes(graph, step, [attributes[name] for name, _ in missing if name in attributes])
+    yield from _transposed(graph, step)
+    yield from _reordered(graph, step)
+    yield from _activated(graph, step)
+
+
+def _again(graph: Exact, step: Computed, read: Sequence[Any], **attributes: Any) -> Any:
+    try:
+        return graph.again(step.index, read, **attributes)[0]
+    except Exception:  # a change that the operator refuses is none
+        return None
+
+
+def _with(read: Sequence[Any], place: int, value: Any) -> list[Any]:
+    return [*read[:place], value, *read[place + 1 :]]
+
+
+def _other_tensors(graph: Exact, step: Computed, tensors: Mapping[str, Array]) -> Iterator[tuple[str, str, Any]]:
+    """Initialisers as the model has them."""
+    held = {place: name for place, name in enumerate(step.node.input) if name in tensors}
+    read = [tensors[held[place]] if place in held else value for place, value in enumerate(step.read)]
+    if held:
+        names = ", ".join(held.values())
+        yield "other values", f"it agrees when {names} holds what the model does", _again(graph, step, read)
+
+
+def _other_attributes(
+    graph: Exact, step: Computed, natives: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, str, Any]]:
+    """Padding, strides, dilations and epsilon as a layer of the model has them; padding moved from side to side."""
+    own = vars(graph.operators[step.index])
+    for native in natives:
+        for name, spelt in _SPATIAL.items():
+            wanted = _spatial(name, native.get(spelt))
+            if own.get(name) is not None and wanted and list(own[name]) != wanted and len(wanted) == len(own[name]):
+                detail = f"{name} is {list(own[name])} and the model's {spelt} asks for {wanted}"
+                yield name, detail, _again(graph, step, step.read, **{name: wanted})
+        epsilon = native.get("epsilon")
+        if own.get("epsilon") is not None and epsilon is not None and epsilon != own["epsilon"]:
+            detail = f"epsilon is {own['epsilon']:g} and the model's is {epsilon:g}"
+            yield "epsilon", detail, _again(graph, step, step.read, epsilon=epsilon)
+    if own.get("pads"):
+        for pads in _moved(list(own["pads"])):
+            detail = f"pads is {list(own['pads'])}; it agrees with {pads}"
+            yield "pads", detail, _again(graph, step, step.read, pads=pads)
+
+
+def _spatial(name: str, value: Any) -> list[int]:
+    """A layer's padding as ONNX has it, all beginnings and then all ends; strides and dilations as they are."""
+    if not isinstance(value, list):
+        return []
+    if name != "pads":
+        return list(value)
+    return [before for before, _ in value] + [after for _, after in value]
+
+
+def _moved(pads: list[int]) -> Iterator[list[int]]:
+    """The same padding of each axis, and one more or less, shared out otherwise."""
+    rank = len(pads) // 2
+    totals = [pads[axis] + pads[rank + axis] for axis in range(rank)]
+    for more in (0, 1, -1, 2, -2):
+        for before in itertools.product(*(range(max(0, total + more) + 1) for total in totals)):
+            after = [total + more - first for total, first in zip(totals, before, strict=True)]
+            if min(after) >= 0 and [*before, *after] != pads:
+                yield [*before, *after]
+
+
+def _transposed(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
+    for flag in ("transA", "transB"):
+        value = getattr(graph.operators[step.index], flag, None)
+        if value is not None:
+            detail = f"{flag} is {value}; it agrees with {1 - value}"
+            yield "transposed", detail, _again(graph, step, step.read, **{flag: 1 - value})
+    for place, name in enumerate(step.node.input):
+        held = step.read[place]
+        if name in graph.initialisers and isinstance(held, np.ndarray) and held.ndim > 1:
+            for axes in itertools.permutations(range(held.ndim)):
+                if axes != tuple(range(held.ndim)):
+                    turned = _again(graph, step, _with(step.read, place, held.transpose(axes)))
+                    yield "transposed", f"it agrees when {name} has its axes in the order {axes}", turned
+
+
+def _reordered(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
+    """Inputs in another order: of a concatenation, a subtraction, a division."""
+    if 1 < len(step.read) <= _PERMUTED and step.node.op_type in ("Concat", "Sub", "Div", "MatMul", "Pow"):
+        for order in itertools.permutations(range(len(step.read))):
+            if order != tuple(range(len(step.read))):
+                names = ", ".join(step.node.input[place] for place in order)
+                yield (
+                    "order of inputs",
+                    f"it agrees when it reads {names}",
+                    _again(graph, step, [step.read[place] for place in order]),
+                )
+
+
+def _activated(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
+    """An activation before the node, by itself or for what the node gives then; or behind it."""
+    for name, function in _PLAIN.items():
+        for place, value in enumerate(step.read):
+            if step.node.input[place] in graph.initialisers or getattr(value, "dtype", np.dtype(int)).kind != "f":
+                continue
+            detail = f"a {name} is missing before it, on {step.node.input[place]}"
+            active = function(value)
+            yield "missing activation", detail, active
+            yield "missing activation", detail, _again(graph, step, _with(step.read, place, active))
+        if getattr(step.gave[0], "dtype", np.dtype(int)).kind == "f":
+            yield "missing activation", f"a {name} is missing behind it", function(step.gave[0])

@@ -1,0 +1,95 @@
+"""Who is to blame where a graph does not compute what its model does, and where: exporter, onnxruntime, optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from xframe.proving.causes import Cause
+from xframe.proving.onnx.graph import Left
+
+if TYPE_CHECKING:
+    from xframe.proving.onnx.parity import Native, Parity
+
+RUNTIME, OPTIMISER = "onnxruntime", "onnxruntime's optimisations"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blame:
+    """``party`` changed the numbers, first at a node of the graph, where a layer's value should be; "" if not known.
+
+    ``because`` says how that is known.
+    """
+
+    party: str
+    because: str
+    node: str = ""
+    operator: str = ""
+    layer: str = ""
+    behind: str = ""
+    causes: tuple[Cause, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        names = ("party", "because", "node", "operator", "layer", "behind")
+        return {**{name: getattr(self, name) for name in names}, "causes": [cause.to_json() for cause in self.causes]}
+
+    @property
+    def place(self) -> str:
+        """The node and the layer, in words; "" where neither is known."""
+        if not self.node and not self.operator:
+            return ""
+        node = f"the {self.operator} {self.node!r}" if self.node else f"a {self.operator} without a name"
+        layer = f", where the model has {self.layer}" if self.layer else ""
+        behind = f", behind {self.behind}" if self.behind and self.behind != self.layer else ""
+        return f"{node}{layer}{behind}"
+
+    def __str__(self) -> str:
+        place = f" at {self.place}" if self.place else ""
+        return "\n".join([f"{self.party}{place}: {self.because}", *(f"  {cause}" for cause in self.causes)])
+
+
+def blame(parity: Parity, native: Native) -> Blame:
+    """Hold the parts that a wrong number can come from apart."""
+    exporter, exact = parity.export.exporter, parity.float64
+    if exact is None:
+        because = f"they cannot be held apart, for the graph was {parity.unproven}"
+        return _at_its_node(parity, native, f"{exporter} or {RUNTIME}", because)
+    if not exact:
+        because = f"computed node by node in float64, its graph is not the model ({exact})"
+        return _at_its_node(parity, native, exporter, because)
+    if parity.weights.altered:
+        return _at_its_node(parity, native, exporter, "the graph does not hold the model's weights")
+    if any(not run.comparison for run in parity.runs if not run.optimised):
+        return Blame(party=RUNTIME, because=f"in float64 its graph is the model ({exact}), but not in onnxruntime")
+    if not parity.comparison:
+        return Blame(party=OPTIMISER, because="without optimisations onnxruntime gives what the model does")
+    return Blame(party=exporter, because=f"onnx.checker refuses its graph: {parity.export.checker}")
+
+
+def _at_its_node(parity: Parity, native: Native, party: str, because: str) -> Blame:
+    """The first node that leaves the model, with what was found there and in the weights."""
+    altered = [
+        Cause(cause="altered weights", detail=f"{one}.", confirmed=True, change=f"look at what wrote {one.initialiser}")
+        for one in parity.weights.altered
+    ]
+    left = _left(parity, native) if parity.float64 is not None else None
+    if left is None:
+        return Blame(party=party, because=because, causes=tuple(altered))
+    found = [] if not left.cause or altered else [Cause(cause=left.cause, detail=f"{left.detail}.", confirmed=True)]
+    return Blame(
+        party=party, because=because, node=left.node, operator=left.operator, layer=left.layer, behind=left.behind,
+        causes=(*altered, *found),
+    )  # fmt: skip
+
+
+def _left(parity: Parity, native: Native) -> Left | None:
+    """Where the graph leaves the model, on one image: every layer's value is looked for among the nodes'."""
+    side, weights = native.side, parity.weights
+    attributes, one = side.attributes(), native.probe[:1].copy()
+    ran = side.run(one, "float64", list(side.layers()))()
+    calls = [(tap.layer, tap.gave[0]) for tap in ran.taps if tap.gave]
+    outputs = side.put(("output", side.native(array, side.table.output_axes), "float64") for array in ran.arrays)
+    tensors = {one.initialiser: one.exact for one in weights.altered}
+    left = parity.export.graph.follow(side.native(one), weights.folds, [*calls, *outputs], attributes, tensors)
+    known = [place for place in left if calls or place.cause]
+    return known[0] if known else None
