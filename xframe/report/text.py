@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert`
 
 _MOST_NAMES = 8
 _UNBOUNDED = 10_000  # columns; a pipe has no width
-_COLOURS = {"equivalent": "bold green", "different": "bold red"}
+COLOURS = {"equivalent": "bold green", "different": "bold red"}
 
 
 def rows() -> Grid:
@@ -41,7 +41,7 @@ def rows() -> Grid:
 def title(plan: PortPlan, verdict: str = "") -> Text:
     """Model, both ends, verdict."""
     line = Text.assemble((plan.table.name, "bold"), f"  {plan.source} → {plan.target}")
-    return line.append(f"  {verdict}", _COLOURS.get(verdict, "bold yellow")) if verdict else line
+    return line.append(f"  {verdict}", COLOURS.get(verdict, "bold yellow")) if verdict else line
 
 
 def render_port(result: PortResult) -> ConsoleRenderable:

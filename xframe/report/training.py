@@ -15,13 +15,13 @@ if TYPE_CHECKING:  # a report must not load what it reports on
     from xframe.proving.optimizers.result import OptimizerPort
     from xframe.proving.training.result import Cause, Parting, Silence, Training
 
-_COLOURS = {"equivalent": "bold green", "explained": "bold yellow", "different": "bold red"}
+COLOURS = {"equivalent": "bold green", "explained": "bold yellow", "different": "bold red"}
 
 
 def render_training(result: Training) -> ConsoleRenderable:
     """The verdict of k steps, and every figure that it rests on."""
     title = Text.assemble(
-        ("training", "bold"), f"  {result.source} → {result.target}  ", (result.verdict, _COLOURS[result.verdict])
+        ("training", "bold"), f"  {result.source} → {result.target}  ", (result.verdict, COLOURS[result.verdict])
     )
     grid = Grid.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
@@ -56,7 +56,7 @@ def add_optimizer(grid: Grid, result: OptimizerPort) -> None:
     grid.add_row("", escape(f"from {result.state}, after {counted(result.step, 'step')}"))
     trained = result.training
     more = f", max {figure(trained.max_rel)}" if trained.steps else ""
-    verdict = f"[{_COLOURS[trained.verdict]}]{trained.verdict}[/]"
+    verdict = f"[{COLOURS[trained.verdict]}]{trained.verdict}[/]"
     grid.add_row("trained on", f"{counted(len(trained.steps), 'step')} on both sides: {verdict}{more}")
     for cause in (*trained.faults, *trained.causes):
         grid.add_row("because", escape(_cause(cause)))

@@ -78,7 +78,10 @@ class Altered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphWeights:
-    """Every initialiser that was explained, those that were not, and tensors of the model that are in none."""
+    """Every initialiser that was explained, those that were not, and tensors of the model that are in none.
+
+    A tensor of zeros, such as a bias that adds nothing, may be missing.
+    """
 
     matches: tuple[Match, ...]
     unexplained: tuple[str, ...]
@@ -119,7 +122,7 @@ def match_weights(state: Tensors, initialisers: Tensors, norms: Sequence[Norm]) 
     matches = tuple(match for match in found.values() if match is not None)
     used = {tensor for match in matches for tensor in match.tensors}
     unexplained = tuple(name for name, match in found.items() if match is None)
-    absent = tuple(name for name in state if name not in used)
+    absent = tuple(name for name, values in state.items() if name not in used and np.any(values))
     altered = (finder.altered(name, initialisers[name], absent) for name in unexplained)
     return GraphWeights(
         matches=matches,
