@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xframe.cli.app import app
 from xframe.cli.arguments import Debug, Json, MaxMemory, Model, Quiet, Set, Source, Target, budget, table_options
 from xframe.cli.frame import display, guarded, print_json, progress_on_stderr
+
+if TYPE_CHECKING:
+    from xframe.workflows.diff import DiffOptions
+
+_GRAPH = ".onnx"
 
 
 @app.command()
@@ -58,7 +63,10 @@ def diff(
 ) -> int:
     """Compare two implementations layer by layer in float64: where they part first, and why. Writes nothing.
 
+    SOURCE or TARGET may be an .onnx file: its graph is held to the model, down to the node.
+
     [dim]xframe diff resnet18 paddle torch --source-weights mine.pdparams --target-weights mine.pth[/]
+    [dim]xframe diff resnet18 torch mine.onnx --source-weights mine.pth[/]
     """
     from xframe.comparison import Tolerance
     from xframe.workflows.diff import DiffOptions
@@ -70,6 +78,8 @@ def diff(
         set=table_options(set_),
         budget=budget(max_memory),
     )  # fmt: skip
+    if source.endswith(_GRAPH) or target.endswith(_GRAPH):
+        return _diff_graphs(model, source, target, options, json_=json_, quiet=quiet)
     with progress_on_stderr(quiet=quiet or json_) as progress:
         result = carry_out(model, source, target, options, progress=progress)
     if json_:
@@ -78,4 +88,19 @@ def diff(
         from xframe.report.diffs import render_diff
 
         display(render_diff(result, every=every))
+    return result.exit_code
+
+
+def _diff_graphs(model: str, source: str, target: str, options: DiffOptions, *, json_: bool, quiet: bool) -> int:
+    """An .onnx file on one side, or on both."""
+    from xframe.workflows.diff_graphs import diff_graphs
+
+    with progress_on_stderr(quiet=quiet or json_) as progress:
+        result = diff_graphs(model, source, target, options, progress=progress)
+    if json_:
+        print_json(result.to_json())
+    elif not quiet:
+        from xframe.report.onnx import render_graph_diff
+
+        display(render_graph_diff(result))
     return result.exit_code

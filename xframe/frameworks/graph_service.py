@@ -59,6 +59,16 @@ class GraphCommands:
         outputs = (values[name] for name in graph.outputs)
         return exchange.put(self._folder, self._name, (("", part, part.dtype.name) for part in outputs))
 
+    def graph_values(self, path: str, inputs: list[exchange.Message]) -> Named:
+        """Every floating-point value of the graph in float64, by the name of its node and output, as they come."""
+        graph = self._exact(path, [])
+        with exchange.Stream(self._folder, self._name) as stream:
+            for step in graph.steps(self._given(graph, inputs)):
+                for name, value in zip(step.node.output, step.gave, strict=False):
+                    if getattr(value, "dtype", None) == "float64":
+                        stream.add(f"{step.node.op_type} {name}", value, "float64")
+            return stream.placed
+
     def follow_graph(
         self,
         path: str,

@@ -13,7 +13,9 @@ from xframe.report.text import COLOURS, add_causes, divergence_line, rows, secon
 from xframe.report.units import figure, size
 
 if TYPE_CHECKING:  # a report must not load what it reports on
+    from xframe.comparison import Comparison
     from xframe.proving.onnx.blame import Blame
+    from xframe.proving.onnx.graph_diff import GraphDiff
     from xframe.proving.onnx.parity import Parity
     from xframe.proving.onnx.result import OnnxResult
 
@@ -48,6 +50,39 @@ def render_onnx(result: OnnxResult) -> ConsoleRenderable:
     if result.agreements:
         parts += [Text(), Text("who agrees with whom: the largest difference, relative", "dim"), _matrix(result)]
     return Group(*parts)
+
+
+def render_graph_diff(result: GraphDiff) -> ConsoleRenderable:
+    """A model against a graph, or two graphs: the verdict and what it rests on."""
+    head = Text.assemble((result.model, "bold"), f"  {result.source} → {result.target}  ")
+    head.append(result.verdict, COLOURS.get(result.verdict, "bold yellow"))
+    grid = rows()
+    grid.add_row("weights", escape(result.weights))
+    if result.float64 is not None:
+        grid.add_row("float64", _figures(result.float64))
+    grid.add_row("float32", f"{_figures(result.float32)}; may be {figure(result.bound)}")
+    if result.parity is not None:
+        grid.add_row("initialisers", escape(brief_weights(result.parity)))
+        for one in result.parity.weights.altered:
+            grid.add_row("[red]altered[/]", escape(str(one)))
+    for name, said in result.checker.items():
+        if said:
+            grid.add_row(f"[red]checker, {escape(name)}[/]", escape(said))
+    if result.blame is not None:
+        add_blame(grid, "blame", result.blame)
+    elif result.first_divergence is not None:
+        found = result.first_divergence
+        grid.add_row("[red]parts at[/]", escape(f"{found.source_name} / {found.target_name}"))
+        add_causes(grid, found.causes)
+    for note in result.notes:
+        grid.add_row("note", escape(note))
+    grid.add_row("took", seconds_line(result.seconds))
+    return Group(head, grid)
+
+
+def _figures(comparison: Comparison) -> str:
+    text = comparison.reason or f"max |a−b| {figure(comparison.max_abs)}, relative {figure(comparison.max_rel)}"
+    return _coloured(text, passed=bool(comparison))
 
 
 def add_blame(grid: Grid, label: str, found: Blame) -> None:

@@ -90,6 +90,7 @@ def _left(parity: Parity, native: Native) -> Left | None:
     calls = [(tap.layer, tap.gave[0]) for tap in ran.taps if tap.gave]
     outputs = side.put(("output", side.native(array, side.table.output_axes), "float64") for array in ran.arrays)
     tensors = {one.initialiser: one.exact for one in weights.altered}
-    left = parity.export.graph.follow(side.native(one), weights.folds, [*calls, *outputs], attributes, tensors)
+    given = parity.export.given(one, side.table.input_axes)
+    left = parity.export.graph.follow(given, weights.folds, [*calls, *outputs], attributes, tensors)
     known = [place for place in left if calls or place.cause]
     return known[0] if known else None

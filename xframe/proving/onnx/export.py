@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xframe.errors import ModelError
+import numpy as np
+
+from xframe import checkpoints
+from xframe.errors import CheckpointError, ModelError
 from xframe.proving.onnx.graph import Facts, Graph
 from xframe.proving.sides import Side
 from xframe.tensors import Array
@@ -19,14 +22,30 @@ EXPORTERS = {"paddle": "paddle2onnx", "torch": "torch.onnx", "keras": "tf2onnx",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A graph, who wrote it, what the checker says against it ("" for nothing), and the seconds it took to write."""
+    """A graph, who wrote it, what the checker says against it ("" for nothing), and the seconds it took to write.
+
+    ``channels_last`` says how its maps lie.
+    """
 
     implementation: str
     exporter: str
     graph: Graph
     facts: Facts
     checker: str
+    channels_last: bool
     seconds: float
+
+    def given(self, probe: Array, axes: str = "channels") -> Array:
+        """A probe, channels first, as the graph reads it; ``axes`` as a kind has them."""
+        turned = np.moveaxis(probe, 1, -1) if self._turns(probe, axes) else probe
+        return np.ascontiguousarray(turned)
+
+    def channels_first(self, outputs: Sequence[Array], axes: str = "channels") -> tuple[Array, ...]:
+        """What the graph gave, channels first."""
+        return tuple(np.moveaxis(part, -1, 1) if self._turns(part, axes) else part for part in outputs)
+
+    def _turns(self, array: Array, axes: str) -> bool:
+        return self.channels_last and axes == "channels" and array.ndim > 2
 
     def to_json(self) -> dict[str, Any]:
         said = {"exporter": self.exporter, "checker": self.checker, "export_seconds": round(self.seconds, 3)}
@@ -71,20 +90,31 @@ def start_export(
         graph.finish(external=external)
         seconds = time.perf_counter() - started
         facts, checker = graph.facts(), graph.check()
+        last = side.implementation.framework.channels == "last"
         return Export(
-            implementation=name, exporter=exporter, graph=graph, facts=facts, checker=checker, seconds=seconds
-        )
+            implementation=name, exporter=exporter, graph=graph, facts=facts, checker=checker, channels_last=last,
+            seconds=seconds,
+        )  # fmt: skip
 
     return ended
 
 
-def opened(pool: Pool, path: Path) -> Export:
-    """A graph that somebody else wrote. Read and found sound before: see ``checkpoints.read``."""
+def opened(pool: Pool, path: Path, channels: int | None) -> Export:
+    """A graph that somebody else wrote, for maps of so many channels. Raises CheckpointError for what is no sound one.
+
+    Nothing of it is run before its structure, its sizes and the places of its weights were found sound.
+    """
+    checkpoints.read(path)
     graph = Graph(pool, path)
-    facts = graph.facts()
+    try:
+        facts = graph.facts()
+    except ModelError as error:
+        raise CheckpointError(f"{path}: expected an ONNX graph, but onnx does not read it: {error}") from error
+    shape = facts.inputs[0][1] if facts.inputs else ()
+    last = len(shape) > 2 and channels is not None and shape[-1] == channels and shape[1] != channels
     return Export(
         implementation=path.name, exporter=facts.producer or "its exporter", graph=graph, facts=facts,
-        checker=graph.check(), seconds=0.0,
+        checker=graph.check(), channels_last=last, seconds=0.0,
     )  # fmt: skip
 
 

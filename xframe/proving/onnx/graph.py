@@ -106,6 +106,10 @@ class Graph:
         """Outputs in float64; ``instead`` are values for initialisers. Raises ModelError where that cannot be."""
         return self._arrays(self._ask("compute_graph", inputs=self._put(inputs), instead=self._named(instead)))
 
+    def values(self, inputs: Array) -> list[tuple[str, exchange.Message]]:
+        """Every value of the graph in float64, where it lies, by operator and name."""
+        return [(name, place) for name, place in self._ask("graph_values", inputs=self._put(inputs)).result()]
+
     def follow(
         self,
         inputs: Array,

@@ -13,7 +13,6 @@ from xframe.comparison import Comparison, Tolerance, compare_all, finite_or_none
 from xframe.errors import ModelError
 from xframe.proving.onnx.blame import Blame, blame
 from xframe.proving.onnx.export import Export
-from xframe.proving.onnx.graph import Graph
 from xframe.proving.onnx.weights import GraphWeights, weights_in
 from xframe.proving.outputs import BothPrecisions
 from xframe.proving.sides import Side
@@ -45,8 +44,14 @@ class Native:
     @property
     def bound(self) -> float:
         """How far onnxruntime may be from the float64 outputs."""
-        largest = max((float(np.abs(output).max(initial=0.0)) for output in self.outputs.float64), default=0.0)
-        return NOISE_FACTOR * self.noise + ULPS * float(np.finfo(np.float32).eps) * largest
+        return float32_bound(self.outputs.float64, self.outputs.float32)
+
+
+def float32_bound(float64: Sequence[Array], float32: Sequence[Array]) -> float:
+    """How far another float32 computation may be from ``float64``, of which ``float32`` is one."""
+    noise = BothPrecisions(float64=float64, float32=float32).noise
+    largest = max((float(np.abs(output).max(initial=0.0)) for output in float64), default=0.0)
+    return NOISE_FACTOR * noise + ULPS * float(np.finfo(np.float32).eps) * largest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +129,9 @@ def hold(export: Export, native: Native) -> Parity:
     started = time.perf_counter()
     graph, side = export.graph, native.side
     with side.scratch():
-        runs, float32 = _runs(graph, native)
+        runs, float32 = _runs(export, native)
         weights = weights_in(graph.path, side)
-        exact, float64, unproven = _in_float64(graph, native, weights)
+        exact, float64, unproven = _in_float64(export, native, weights)
         found = Parity(
             export=export, runs=runs, float64=float64, unproven=unproven, noise=native.noise, bound=native.bound,
             weights=weights, blame=None, seconds=0.0, outputs=BothPrecisions(float64=exact, float32=float32),
@@ -136,15 +141,15 @@ def hold(export: Export, native: Native) -> Parity:
         return replace(found, blame=culprit, seconds=time.perf_counter() - started)
 
 
-def _runs(graph: Graph, native: Native) -> tuple[tuple[Run, ...], tuple[Array, ...]]:
+def _runs(export: Export, native: Native) -> tuple[tuple[Run, ...], tuple[Array, ...]]:
     """What onnxruntime gives with every optimisation and with none, for the whole batch and for one image."""
-    whole = native.side.native(native.probe)
-    tolerance = Tolerance(atol=native.bound, rtol=0.0)
+    table = native.side.table
+    whole, tolerance = export.given(native.probe, table.input_axes), Tolerance(atol=native.bound, rtol=0.0)
     runs, first = [], None
     for images in dict.fromkeys((len(whole), 1)):
         expected = [output[:images] for output in native.outputs.float64]
         for optimised in (True, False):
-            outputs = _channels_first(native.side, graph.run(whole[:images], optimised=optimised))
+            outputs = export.channels_first(export.graph.run(whole[:images], optimised=optimised), table.output_axes)
             first = first or outputs
             compared = compare_all(expected, outputs, tolerance)
             runs.append(Run(optimised=optimised, batch=images, comparison=compared))
@@ -153,17 +158,14 @@ def _runs(graph: Graph, native: Native) -> tuple[tuple[Run, ...], tuple[Array, .
 
 
 def _in_float64(
-    graph: Graph, native: Native, weights: GraphWeights
+    export: Export, native: Native, weights: GraphWeights
 ) -> tuple[tuple[Array, ...], Comparison | None, str]:
     """The graph's outputs in float64, how they compare, or why there are none."""
+    table = native.side.table
     try:
-        computed = graph.compute(native.side.native(native.probe), weights.folds)
+        computed = export.graph.compute(export.given(native.probe, table.input_axes), weights.folds)
     except ModelError as error:
         return (), None, f"not computed in float64: {error}"
-    outputs = _channels_first(native.side, computed)
+    outputs = export.channels_first(computed, table.output_axes)
     tolerance = ROUNDED if weights.unexplained else CONSTANTS
     return outputs, compare_all(native.outputs.float64, outputs, tolerance), ""
-
-
-def _channels_first(side: Side, outputs: Sequence[Array]) -> tuple[Array, ...]:
-    return tuple(side.channels_first(output) for output in outputs)
