@@ -25,8 +25,8 @@ def both(pool, table, source, target, **options):
             side.release()
 
 
-def trained(pool, table, source, target, optimizer, *, steps=3, seed=1, size=4, **options):
+def trained(pool, table, source, target, optimizer, *, steps=3, seed=1, images=4, **options):
     """Training parity of two implementations."""
     with both(pool, table, source, target, **options) as (ours, theirs, plan):
-        batches = draw_batches(ours, steps=steps, seed=seed, size=size)
+        batches = draw_batches(ours, steps=steps, seed=seed, size=images)
         return train(ours, theirs, plan, batches, parse_optimizers(optimizer))

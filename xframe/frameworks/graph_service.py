@@ -18,7 +18,7 @@ class GraphCommands:
 
     def __init__(self) -> None:
         super().__init__()
-        self._sessions: dict[tuple[str, bool], Any] = {}
+        self._sessions: dict[tuple[str, int, bool], Any] = {}
 
     def check_graph(self, path: str) -> str:
         """What the checker and strict shape inference say against it; "" for nothing."""
@@ -44,9 +44,10 @@ class GraphCommands:
         """Outputs by onnxruntime in the graph's own dtypes, with every optimisation or with none."""
         from xframe.frameworks.onnx import sessions  # noqa: PLC0415
 
-        if (path, optimised) not in self._sessions:
-            self._sessions[path, optimised] = sessions.session(path, optimised=optimised)
-        outputs = sessions.run(self._sessions[path, optimised], [*map(exchange.get, inputs)])
+        key = path, Path(path).stat().st_mtime_ns, optimised  # a file may be written again
+        if key not in self._sessions:
+            self._sessions[key] = sessions.session(path, optimised=optimised)
+        outputs = sessions.run(self._sessions[key], [*map(exchange.get, inputs)])
         return exchange.put(self._folder, self._name, (("", part, part.dtype.name) for part in outputs))
 
     def compute_graph(self, path: str, inputs: list[exchange.Message], instead: Named) -> Named:
@@ -78,21 +79,18 @@ class GraphCommands:
         calls: Named,
         attributes: dict[str, dict[str, Any]],
         tensors: Named,
-    ) -> list[dict[str, Any]]:
-        """Where the graph leaves the model whose layers gave ``calls``, each with what was found there."""
+    ) -> dict[str, Any] | None:
+        """Where the graph leaves the model whose layers gave ``calls``, with what was found there."""
         from xframe.frameworks.onnx.following import follow  # noqa: PLC0415
 
         graph = self._exact(path, instead)
         natives = [(name, exchange.get(message)) for name, message in calls]
         should = {name: exchange.get(message) for name, message in tensors}
         left = follow(graph, self._given(graph, inputs), natives, attributes, should)
-        return [
-            {
-                **{key: getattr(one, key) for key in ("operator", "name", "layer", "behind")},
-                "found": None if one.found is None else (one.found.cause, one.found.detail, one.found.layer),
-            }
-            for one in left
-        ]
+        if left is None:
+            return None
+        found = None if left.found is None else (left.found.cause, left.found.detail, left.found.layer)
+        return {**{key: getattr(left, key) for key in ("operator", "name", "layer", "behind")}, "found": found}
 
     def forget_graph(self, path: str) -> None:
         """Give back what onnxruntime holds of a graph."""

@@ -22,7 +22,6 @@ if TYPE_CHECKING:  # a report must not load what it reports on
 _HEADINGS = (
     "export", "by", "opset", "layout", "float64, relative", "float32", "bound", "initialisers", "size", "took",
 )  # fmt: skip
-HOWS = ("same", "rearranged", "folded", "constant")
 
 
 def render_onnx(result: OnnxResult) -> ConsoleRenderable:
@@ -118,7 +117,7 @@ def exact(parity: Parity) -> str:
 def brief_weights(parity: Parity) -> str:
     """How many initialisers are what, in a few words."""
     held = parity.weights
-    counts = {how: held.count(how) for how in HOWS}
+    counts = dict(held.counts)
     counts |= {"altered": len(held.altered), "unexplained": len(held.unexplained), "absent": len(held.absent)}
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 

@@ -133,5 +133,7 @@ def as_written(values: Array) -> Array:
 
 def _read_as_written(operator: Any) -> None:
     for name, value in list(vars(operator).items()):
-        if type(value) is float:
+        if isinstance(value, float | np.float32):
             setattr(operator, name, float(str(np.float32(value))))
+        elif isinstance(value, list) and value and isinstance(value[0], float | np.float32):
+            setattr(operator, name, [float(str(np.float32(part))) for part in value])

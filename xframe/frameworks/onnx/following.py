@@ -6,6 +6,7 @@ right. Behind them stand the first nodes that lead to none: there the graph leav
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from xframe.frameworks.onnx.exact import Computed, Exact
-from xframe.frameworks.onnx.trials import Found, trials
+from xframe.frameworks.onnx.trials import Found, first_trial
 from xframe.tensors import Array
 
 NEAR = 1e-7  # of the largest value: a graph keeps its constants in float32
 _ALIKE = 1e-5  # relative, of sums of squares
-_MOST = 4  # nodes that are tried out
+_MOST = 12  # wrong nodes that are looked at
 Calls = Sequence[tuple[str, Array]]
 
 
@@ -88,24 +89,27 @@ def follow(
     calls: Calls,
     attributes: Mapping[str, Mapping[str, Any]],
     tensors: Mapping[str, Array],
-) -> list[Left]:
-    """Where ``graph`` leaves a model whose layers gave ``calls``, in their order; at several places of equal rank.
+) -> Left | None:
+    """Where ``graph`` leaves a model whose layers gave ``calls``, in their order; None where it does not.
 
-    ``attributes`` are the layers' own, in xframe's spelling; ``tensors`` what some initialisers should hold.
+    That is the first node that leads to none of its values, or one behind it that a change puts right. ``attributes``
+    are the layers' own, in xframe's spelling; ``tensors`` what some initialisers should hold. Where no value tells, it
+    is a node that reads one of those.
     """
     values = Values(calls)
     found = {step.index: [i for value in step.gave for i in values.find(value)] for step in graph.steps(inputs)}
     paths = _Paths(graph, inputs, {index for index, matched in found.items() if matched})
     seen = {index for matched in found.values() for index in matched}
+    wrong = list(itertools.islice(paths.wrong(graph.steps(inputs)), _MOST))
+    if not wrong:
+        unseen = (node for node in graph.nodes if {*node.input} & tensors.keys())
+        return next((Left(node.op_type, node.name, "", "", None) for node in unseen), None)
     missing = [call for index, call in enumerate(calls) if index not in seen]
-    first = paths.first_wrong(graph.steps(inputs))[:_MOST]
-    left = []
-    for step in first:
-        behind = max((i for index in paths.before(step.index) for i in found[index]), default=-1)
-        layer = next((name for index, (name, _) in enumerate(calls) if index > behind and index not in seen), "")
-        trial = next(trials(graph, step, missing, same, attributes=attributes, tensors=tensors), None)
-        left.append(Left(step.node.op_type, step.node.name, layer, calls[behind][0] if behind >= 0 else "", trial))
-    return sorted(left, key=lambda one: one.found is None)
+    tried = first_trial(graph, wrong, missing, same, attributes=attributes, tensors=tensors)
+    step, trial = tried or (wrong[0], None)
+    behind = max((i for index in paths.before(step.index) for i in found[index]), default=-1)
+    layer = next((name for index, (name, _) in enumerate(calls) if index > behind and index not in seen), "")
+    return Left(step.node.op_type, step.node.name, layer, calls[behind][0] if behind >= 0 else "", trial)
 
 
 class _Paths:
@@ -130,20 +134,14 @@ class _Paths:
                     todo.append(maker)
         return found
 
-    def first_wrong(self, steps: Iterator[Computed]) -> list[Computed]:
-        """Nodes that lead to no value of the model, although all that they read is right."""
-        live, wrong, first = set(self._inputs), set(), []
+    def wrong(self, steps: Iterator[Computed]) -> Iterator[Computed]:
+        """Nodes that compute on the input and lead to no value of the model, in their order."""
+        live = set(self._inputs)
         for step in steps:
-            reads = [name for name in step.node.input if name in live]
-            if not reads or not any(_is_data(value) for value in step.gave):
-                continue
-            live.update(step.node.output)
-            if step.index in self.right:
-                continue
-            if not any(self._makers.get(name) in wrong for name in reads):
-                first.append(step)
-            wrong.add(step.index)
-        return first
+            if live & {*step.node.input} and any(_is_data(value) for value in step.gave):
+                live.update(step.node.output)
+                if step.index not in self.right:
+                    yield step
 
 
 def _is_data(value: Any) -> bool:

@@ -1,8 +1,12 @@
-"""What a node would have to be, or to read, so that it gives what the model does: each tried out by computing it."""
+"""What a node would have to be, or to read, so that the graph gives what the model does: each tried by computing it.
+
+A change is confirmed when the node, or one of those behind it, then gives a layer's value that no node gave before.
+"""
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +19,7 @@ from xframe.tensors import Array
 Same = Callable[[Array, Array], bool]
 Calls = Sequence[tuple[str, Array]]
 _SPATIAL = {"pads": "padding", "strides": "stride", "dilations": "dilation"}
+_PATIENCE = 60.0  # seconds for all trials
 _PERMUTED = 4  # inputs of a concatenation, at most, whose orders are tried
 _PLAIN: Mapping[str, Callable[[Array], Array]] = {
     "Relu": lambda x: np.maximum(x, 0.0),
@@ -36,20 +41,44 @@ class Found:
     layer: str
 
 
-def trials(
+def first_trial(
     graph: Exact,
-    step: Computed,
+    wrong: Sequence[Computed],
     missing: Calls,
     same: Same,
     *,
     attributes: Mapping[str, Mapping[str, Any]],
     tensors: Mapping[str, Array],
-) -> Iterator[Found]:
-    """The changes of one node that give a value which ``missing`` has, and no node of the graph."""
-    for cause, detail, gave in _changes(graph, step, missing, attributes, tensors):
+) -> tuple[Computed, Found] | None:
+    """The first change of one of the nodes ``wrong``, in their order, that gives what ``missing`` has."""
+    ends = time.monotonic() + _PATIENCE
+    for place, step in enumerate(wrong):
+        for cause, detail, gave in _changes(graph, step, missing, attributes, tensors):
+            if time.monotonic() > ends:
+                return None
+            layer = _leads_to(graph, wrong[place:], gave, missing, same)
+            if layer is not None:
+                return step, Found(cause, detail, layer)
+    return None
+
+
+def _leads_to(graph: Exact, steps: Sequence[Computed], gave: Any, missing: Calls, same: Same) -> str | None:
+    """The layer whose value is given, when the first of the steps gives ``gave``: by itself or by those behind it."""
+    values = {steps[0].node.output[0]: gave}
+    for step in steps:
+        if step is not steps[0]:
+            names = list(step.node.input)
+            if not {*names} & values.keys():
+                continue
+            read = [values.get(name, held) for name, held in zip(names, step.read, strict=True)]
+            values[step.node.output[0]] = _again(graph, step, read)
+        value = values[step.node.output[0]]
+        if not isinstance(value, np.ndarray):
+            return None
         for layer, native in missing:
-            if isinstance(gave, np.ndarray) and gave.size == native.size and same(native, gave):
-                yield Found(cause, detail, layer)
+            if value.size == native.size and same(native, value):
+                return layer
+    return None
 
 
 def _changes(
@@ -156,14 +185,17 @@ def _reordered(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
 
 
 def _activated(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
-    """An activation before the node, by itself or for what the node gives then; or behind it."""
+    """An activation behind the node; or before it, by itself or for what the node gives then."""
+    for name, function in _PLAIN.items():
+        if _is_data(step.gave[0]):
+            yield "missing activation", f"a {name} is missing behind it", function(step.gave[0])
     for name, function in _PLAIN.items():
         for place, value in enumerate(step.read):
-            if step.node.input[place] in graph.initialisers or getattr(value, "dtype", np.dtype(int)).kind != "f":
-                continue
-            detail = f"a {name} is missing before it, on {step.node.input[place]}"
-            active = function(value)
-            yield "missing activation", detail, active
-            yield "missing activation", detail, _again(graph, step, _with(step.read, place, active))
-        if getattr(step.gave[0], "dtype", np.dtype(int)).kind == "f":
-            yield "missing activation", f"a {name} is missing behind it", function(step.gave[0])
+            if step.node.input[place] not in graph.initialisers and _is_data(value):
+                detail, active = f"a {name} is missing before it, on {step.node.input[place]}", function(value)
+                yield "missing activation", detail, active
+                yield "missing activation", detail, _again(graph, step, _with(step.read, place, active))
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"

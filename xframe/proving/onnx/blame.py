@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from xframe.proving.causes import Cause
 from xframe.proving.onnx.graph import Left
 
@@ -83,14 +85,22 @@ def _at_its_node(parity: Parity, native: Native, party: str, because: str) -> Bl
 
 
 def _left(parity: Parity, native: Native) -> Left | None:
-    """Where the graph leaves the model, on one image: every layer's value is looked for among the nodes'."""
-    side, weights = native.side, parity.weights
-    attributes, one = side.attributes(), native.probe[:1].copy()
+    """Where the graph leaves the model, on the image that shows it best: layers' values are looked for in the nodes."""
+    side, weights, image = native.side, parity.weights, _clearest(parity, native)
+    attributes, one = side.attributes(), native.probe[image : image + 1].copy()
     ran = side.run(one, "float64", list(side.layers()))()
     calls = [(tap.layer, tap.gave[0]) for tap in ran.taps if tap.gave]
     outputs = side.put(("output", side.native(array, side.table.output_axes), "float64") for array in ran.arrays)
     tensors = {one.initialiser: one.exact for one in weights.altered}
     given = parity.export.given(one, side.table.input_axes)
     left = parity.export.graph.follow(given, weights.folds, [*calls, *outputs], attributes, tensors)
-    known = [place for place in left if calls or place.cause]
-    return known[0] if known else None
+    return left if calls or (left is not None and left.cause) else None
+
+
+def _clearest(parity: Parity, native: Native) -> int:
+    """The image whose outputs are furthest apart."""
+    apart = np.zeros(len(native.probe))
+    for ours, theirs in zip(native.outputs.float64, parity.outputs.float64, strict=False):
+        if ours.shape == theirs.shape and len(ours) == len(apart):
+            apart += np.abs(ours - theirs).reshape(len(apart), -1).max(axis=1, initial=0.0)
+    return int(np.nan_to_num(apart, nan=np.inf).argmax())

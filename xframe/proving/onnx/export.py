@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from xframe import checkpoints
-from xframe.errors import CheckpointError, ModelError
+from xframe.errors import CheckpointError, ModelError, WorkerDied
 from xframe.proving.onnx.graph import Facts, Graph
 from xframe.proving.sides import Side
 from xframe.tensors import Array
@@ -73,7 +73,7 @@ def start_export(
 ) -> Callable[[], Export]:
     """Have a side's model written into ``folder``, by default the session's; what is returned waits for it.
 
-    Raises ExportFailed with the exporter's own words.
+    Raises ExportFailed with the exporter's own words; one that is killed ends its framework's process.
     """
     name = side.implementation.name
     path = (folder or pool.folder) / f"{side.table.name}-{name.replace('/', '-')}.onnx"
@@ -83,9 +83,8 @@ def start_export(
     def ended() -> Export:
         try:
             exporter = str(reply.result())
-        except ModelError as error:
-            reason = str(error).partition("ValueError: ")[2] or str(error)
-            raise ExportFailed(name, EXPORTERS[side.implementation.framework.name], f"{reason.rstrip('.')}.") from error
+        except (ModelError, WorkerDied) as error:
+            raise ExportFailed(name, EXPORTERS[side.implementation.framework.name], _reason(error)) from error
         graph = Graph(pool, path)
         graph.finish(external=external)
         seconds = time.perf_counter() - started
@@ -97,6 +96,14 @@ def start_export(
         )  # fmt: skip
 
     return ended
+
+
+def _reason(error: ModelError | WorkerDied) -> str:
+    """An exporter's own words, or how it took its process with it."""
+    words = str(error)
+    if isinstance(error, WorkerDied):
+        return f"its process was {words.partition(': ')[2].partition('. Its last words')[0].rstrip('.')}."
+    return f"{(words.partition('ValueError: ')[2] or words).rstrip('.')}."
 
 
 def opened(pool: Pool, path: Path, channels: int | None) -> Export:

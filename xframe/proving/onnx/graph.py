@@ -117,8 +117,8 @@ class Graph:
         calls: Sequence[tuple[str, exchange.Message]],
         attributes: Mapping[str, Mapping[str, Any]],
         tensors: Mapping[str, Array],
-    ) -> list[Left]:
-        """Where the graph leaves a model whose layers gave ``calls``; the likeliest place first.
+    ) -> Left | None:
+        """Where the graph leaves a model whose layers gave ``calls``.
 
         ``attributes`` are the layers' own, ``tensors`` what some initialisers should hold.
         """
@@ -126,7 +126,7 @@ class Graph:
             "follow_graph", inputs=self._put(inputs), instead=self._named(instead), calls=list(calls),
             attributes={name: dict(held) for name, held in attributes.items()}, tensors=self._named(tensors),
         ).result()  # fmt: skip
-        return [_left(one) for one in found]
+        return None if found is None else _left(found)
 
     def forget(self) -> None:
         self._ask("forget_graph").result()

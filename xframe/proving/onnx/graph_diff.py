@@ -134,6 +134,8 @@ def of_graphs(one: Export, other: Export, probe: Array) -> Compared:
         export.channels_first(export.graph.run(given, optimised=True))
         for export, given in ((one, first), (other, second))
     )
+    for export in (one, other):
+        export.graph.forget()
     try:
         exact, theirs = (
             export.channels_first(export.graph.compute(given, {})) for export, given in ((one, first), (other, second))
@@ -156,10 +158,9 @@ def of_graphs(one: Export, other: Export, probe: Array) -> Compared:
 def _first(one: Export, other: Export, first: Array, second: Array, apart: Comparison) -> Divergence:
     """Where ``other`` leaves ``one``, on one image."""
     values = one.graph.values(first.copy())
-    left = other.graph.follow(second.copy(), {}, values, {}, {})
-    if not left:
+    place = other.graph.follow(second.copy(), {}, values, {}, {})
+    if place is None:
         return Divergence(layer="output", source_name="output", target_name="output", comparison=apart)
-    place = left[0]
     causes = (Cause(cause=place.cause, detail=f"{place.detail}.", confirmed=True),) if place.cause else ()
     node = f"{place.operator} {place.node}".strip()
     return Divergence(

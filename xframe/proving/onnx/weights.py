@@ -26,7 +26,7 @@ from xframe.tensors import Array
 FOLDED = Tolerance(rtol=1e-5)  # a fold is computed in float32 by the exporter
 _ENERGY = {False: 1e-4, True: 1e-2}  # relative, of sums of squares: of a fold as it was, and of one that was altered
 _MOSTLY = 0.5  # of an initialiser's values may be altered, at most
-HOWS = ("same", "rearranged", "folded", "constant")
+HOWS = ("same", "rearranged", "reordered", "folded", "constant")
 Tensors = Mapping[str, Array]
 
 
@@ -52,7 +52,10 @@ class Norm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What an initialiser is: "same", "rearranged", "folded" or "constant", and the tensors that are in it.
+    """What an initialiser is, one of HOWS, and the tensors that are in it.
+
+    "rearranged" has its axes in another order; "reordered" the same values in another order within an axis, as the
+    rows of a matrix behind a flatten: that it is the right order only the outputs can say.
 
     ``exact`` is a fold computed in float64, as it lies in the graph; None for the others.
     """
@@ -100,8 +103,13 @@ class GraphWeights:
         """How many initialisers are matched in that way."""
         return sum(match.how == how for match in self.matches)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many initialisers are what."""
+        return {how: self.count(how) for how in HOWS}
+
     def to_json(self) -> dict[str, Any]:
-        counts = {how: self.count(how) for how in HOWS}
+        counts = self.counts
         altered = {one.initialiser: one.detail for one in self.altered}
         return {**counts, "unexplained": list(self.unexplained), "absent": list(self.absent), "altered": altered}
 
@@ -223,7 +231,7 @@ def _arrangement(tensor: Array, values: Array) -> str:
     for axes in itertools.permutations(range(tensor.ndim)):
         if np.array_equal(tensor.transpose(axes).reshape(-1), values.reshape(-1)):
             return "rearranged"
-    return ""
+    return "reordered" if values.ndim > 1 else ""
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:

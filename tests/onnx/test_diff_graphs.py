@@ -1,0 +1,176 @@
+"""``xframe diff`` with an .onnx file: a model against an export, an export against another; hostile files refused."""
+
+import json
+
+import numpy as np
+import onnx
+import planting
+import pytest
+from onnx import numpy_helper
+from planting import BRANCHES
+
+from xframe.errors import CheckpointError, UsageError
+from xframe.workflows.diff import DiffOptions
+from xframe.workflows.diff_graphs import diff_graphs, has_graph
+
+
+@pytest.fixture(scope="session")
+def weights(natives, tmp_path_factory):
+    """The weights of each implementation, by its own writer."""
+    folder, endings = tmp_path_factory.mktemp("weights"), {"paddle": "pdparams", "torch": "pth", "keras": "weights.h5"}
+    paths = {name: folder / f"branches.{endings[name]}" for name in natives}
+    for name, native in natives.items():
+        native.side.save_file(paths[name])
+    return paths
+
+
+@pytest.fixture
+def compared(pool, weights):
+    """A diff; a model is given its weights."""
+
+    def run(source, target, model=BRANCHES, **options):
+        given = {"source_weights": weights.get(source), "target_weights": weights.get(target)}
+        return diff_graphs(str(model), str(source), str(target), DiffOptions(**{**given, **options}), pool=pool)
+
+    return run
+
+
+def graph(exports, column):
+    return str(exports[column].graph.path)
+
+
+@pytest.fixture
+def spoilt(exports, tmp_path):
+    """An export with a fault in it."""
+
+    def make(column, plant):
+        model = onnx.load(graph(exports, column))
+        nodes = plant(model)
+        onnx.save(model, tmp_path / "spoilt.onnx")
+        return str(tmp_path / "spoilt.onnx"), nodes
+
+    return make
+
+
+@pytest.mark.parametrize(("model", "export"), [("paddle", "torch"), ("torch", "keras"), ("keras", "paddle")])
+def test_any_model_against_any_export(compared, exports, model, export):
+    found = compared(model, graph(exports, export))
+    assert (found.verdict, found.exit_code) == ("equivalent", 0)
+    assert found.float64.max_rel <= 1e-11
+    assert found.parity.weights
+    assert compared(graph(exports, export), model)
+
+
+def test_two_exports(compared, exports):
+    """Folds that an exporter rounded stay as they are: there is no model that says what they should be."""
+    assert compared(graph(exports, "paddle"), graph(exports, "keras")).float64.max_rel <= 1e-6
+    assert compared(graph(exports, "paddle"), graph(exports, "torch"), "-")
+
+
+def test_a_fault_in_an_export_is_found_from_another_framework(compared, spoilt):
+    path, (node,) = spoilt("paddle", planting.shift_pads("Conv", 1))
+    found = compared("torch", path)
+    assert found.verdict == "different"
+    assert (found.first_divergence.source_name, found.first_divergence.target_name) == ("conv2", f"Conv {node.name}")
+    assert [cause.cause for cause in found.first_divergence.causes] == ["pads"]
+    turned = compared(path, "torch").first_divergence
+    assert (turned.source_name, turned.target_name) == (f"Conv {node.name}", "conv2")
+
+
+def test_a_fault_between_two_exports(compared, exports, spoilt):
+    path, _ = spoilt("torch", planting.swap_concat)
+    found = compared(graph(exports, "torch"), path)
+    assert found.verdict == "different"
+    assert found.first_divergence.target_name.startswith("Concat ")
+    assert [cause.cause for cause in found.first_divergence.causes] == ["order of inputs"]
+
+
+def test_another_training_s_weights_are_told(compared, spoilt):
+    path, _ = spoilt("torch", planting.alter(("Gemm",), 1))
+    found = compared("torch", path)
+    assert not found
+    assert "head.weight should hold head.weight" in str(found.first_divergence)
+
+
+def test_json(compared, exports, spoilt):
+    path, _ = spoilt("torch", planting.transpose)
+    for target in (path, graph(exports, "torch")):
+        said = json.loads(json.dumps(compared("torch", target).to_json(), allow_nan=False))
+        assert said["command"] == "diff"
+        assert (said["verdict"] == "different") == (said["first_divergence"] is not None)
+
+
+def test_what_a_graph_cannot_be_asked(compared, exports, weights):
+    torch = graph(exports, "torch")
+    for options in ({"gradients": True}, {"train_steps": 2}):
+        with pytest.raises(UsageError, match="computes outputs only"):
+            compared("torch", torch, **options)
+    with pytest.raises(UsageError, match="name them by --source-weights"):
+        compared("torch", torch, source_weights=None)
+    with pytest.raises(UsageError, match="it takes no file of them"):
+        compared("torch", torch, target_weights=weights["torch"])
+    with pytest.raises(UsageError, match="two .onnx files can do without"):
+        compared("torch", torch, "-")
+
+
+def test_an_open_shape_needs_an_input(compared, exports, tmp_path, images):
+    model = onnx.load(graph(exports, "torch"))
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
+    onnx.save(model, tmp_path / "open.onnx")
+    path = str(tmp_path / "open.onnx")
+    with pytest.raises(UsageError, match=r"name an input of that shape by --input"):
+        compared(path, path, "-")
+    assert compared(path, path, "-", input=images)
+
+
+def external(location):
+    """An export whose first tensor lies elsewhere."""
+
+    def plant(model):
+        tensor = max(model.graph.initializer, key=lambda held: len(held.raw_data))
+        values = numpy_helper.to_array(tensor)
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", location), ("offset", "0"), ("length", str(values.nbytes))):
+            entry = tensor.external_data.add()
+            entry.key, entry.value = key, value
+        return [values]
+
+    return plant
+
+
+@pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "link"])
+def test_hostile_places_are_refused_before_anything_runs(compared, exports, tmp_path, location):
+    model = onnx.load(graph(exports, "torch"))
+    (values,) = external(location)(model)
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    np.ascontiguousarray(values).tofile(tmp_path / "secret")
+    (inner / "link").symlink_to(tmp_path / "secret")
+    (inner / "hostile.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(CheckpointError, match="hostile.onnx"):
+        compared("torch", str(inner / "hostile.onnx"))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x08\x08", b"not a graph at all"])
+def test_what_is_no_graph_is_one_error(compared, tmp_path, content):
+    (tmp_path / "none.onnx").write_bytes(content)
+    with pytest.raises(CheckpointError, match="none.onnx"):
+        compared("torch", str(tmp_path / "none.onnx"))
+    with pytest.raises(CheckpointError, match="missing.onnx"):
+        compared("torch", str(tmp_path / "missing.onnx"))
+
+
+def test_only_files_are_graphs():
+    assert has_graph("torch", "x.onnx")
+    assert not has_graph("torch", "paddle")
+
+
+def test_the_command(cli, monkeypatch, exports, weights):
+    monkeypatch.setenv("PYTHONPATH", str(BRANCHES.parents[1] / "faults"))
+    done = cli("diff", str(BRANCHES), "torch", graph(exports, "keras"), "--source-weights", str(weights["torch"]))
+    assert done.returncode == 0, done.stderr
+    assert "equivalent" in done.stdout
+    refused = cli("diff", str(BRANCHES), "torch", "nowhere.onnx", "--source-weights", str(weights["torch"]))
+    assert refused.returncode == 2
+    assert refused.stderr.count("xframe:") == 1

@@ -1,0 +1,131 @@
+"""Operators in float64 against onnx's own, and where that is not right, against onnxruntime in float32."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from onnx.reference import ReferenceEvaluator
+
+from xframe.frameworks.onnx.exact import Exact, as_written
+
+RANDOM = np.random.default_rng(0)
+NAMES = ("x", "w", "b", "mean", "variance")
+
+
+def graph(operator, arrays, opset=17, **attributes):
+    node = helper.make_node(operator, list(NAMES[: len(arrays)]), ["y"], **attributes)
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name, _ in zip(NAMES, arrays, strict=False)
+    ]
+    made = helper.make_graph([node], "one", values, [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def both_of_runtime(operator, arrays, opset=17, **attributes):
+    """What ours gives, and what onnxruntime does, in float32."""
+    model = graph(operator, arrays, opset, **attributes)
+    inputs = {name: array.astype(np.float32) for name, array in zip(NAMES, arrays, strict=False)}
+    ours = [step.gave[0] for step in Exact(model).steps(dict(zip(NAMES, arrays, strict=False)))][-1]
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return ours, session.run(None, inputs)[0]
+
+
+def near(ours, theirs):
+    return ours.shape == theirs.shape and np.allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def both(operator, arrays, opset=17, **attributes):
+    """What ours gives, and what the evaluator's own does, in float64."""
+    model = graph(operator, arrays, opset, **attributes)
+    inputs = dict(zip(NAMES, arrays, strict=False))
+    ours = [step.gave[0] for step in Exact(model).steps(inputs)][-1]
+    return ours, ReferenceEvaluator(model).run(None, inputs)[0]
+
+
+PADS = st.lists(st.integers(0, 2), min_size=4, max_size=4)
+PAIRS = st.lists(st.integers(1, 3), min_size=2, max_size=2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    groups=st.sampled_from([1, 2, 4]), kernel=PAIRS, strides=PAIRS, dilations=PAIRS, pads=PADS,
+    bias=st.booleans(), images=st.integers(1, 2),
+)  # fmt: skip
+def test_convolutions(groups, kernel, strides, dilations, pads, bias, images):
+    arrays = [RANDOM.standard_normal((images, 4, 9, 8)), RANDOM.standard_normal((8, 4 // groups, *kernel))]
+    arrays += [RANDOM.standard_normal(8)] if bias else []
+    ours, theirs = both("Conv", arrays, group=groups, strides=strides, dilations=dilations, pads=pads)
+    assert np.allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER", "VALID"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolutions_that_pad_by_a_word(auto_pad, stride):
+    arrays = [RANDOM.standard_normal((1, 2, 7, 7)), RANDOM.standard_normal((3, 2, 3, 3))]
+    assert near(*both_of_runtime("Conv", arrays, auto_pad=auto_pad, strides=[stride, stride]))
+
+
+@pytest.mark.parametrize("rank", [1, 3])
+def test_convolutions_of_other_ranks(rank):
+    arrays = [RANDOM.standard_normal((1, 2, *[5] * rank)), RANDOM.standard_normal((3, 2, *[3] * rank))]
+    ours, theirs = both("Conv", arrays, pads=[1] * 2 * rank)
+    assert np.allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(kernel=PAIRS, strides=PAIRS, pads=PADS, ceil=st.booleans(), sort=st.sampled_from(["MaxPool", "AveragePool"]),
+       counted=st.booleans())  # fmt: skip
+def test_pools(kernel, strides, pads, ceil, sort, counted):
+    """Padding is less than the window, as the operator asks."""
+    assume(all(pad < kernel[index % 2] for index, pad in enumerate(pads)))
+    options = {"kernel_shape": kernel, "strides": strides, "pads": pads, "ceil_mode": int(ceil)}
+    options |= {"count_include_pad": int(counted)} if sort == "AveragePool" else {}
+    assert near(*both_of_runtime(sort, [RANDOM.standard_normal((2, 3, 9, 8))], **options))
+
+
+def test_a_window_that_hangs_over():
+    """9 pixels, windows of 2 at 0, 2, 4, 6 and 8, the last one half outside."""
+    x = np.arange(9.0).reshape(1, 1, 9)
+    options = {"kernel_shape": [2], "strides": [2], "ceil_mode": 1}
+    largest, mean = (both_one(sort, x, **options) for sort in ("MaxPool", "AveragePool"))
+    assert largest.reshape(-1).tolist() == [1, 3, 5, 7, 8]
+    assert mean.reshape(-1).tolist() == [0.5, 2.5, 4.5, 6.5, 8]
+
+
+def both_one(operator, x, **attributes):
+    return [step.gave[0] for step in Exact(graph(operator, [x], **attributes)).steps({"x": x})][-1]
+
+
+@pytest.mark.parametrize("opset", [9, 15])
+def test_batch_norm_is_at_inference_in_every_opset(opset):
+    """With a momentum the evaluator's own trains before opset 14 (onnx 1.17)."""
+    x, scale, bias, mean = (RANDOM.standard_normal(shape) for shape in ((2, 3, 4, 4), 3, 3, 3))
+    variance = RANDOM.random(3) + 0.5
+    ours, _ = both("BatchNormalization", [x, scale, bias, mean, variance], opset, momentum=0.9, epsilon=1e-3)
+    turned = [part.reshape(-1, 1, 1) for part in (scale, bias, mean, variance)]
+    expected = (x - turned[2]) / np.sqrt(turned[3] + 1e-3) * turned[0] + turned[1]
+    assert np.allclose(ours, expected, rtol=1e-14, atol=1e-14)
+
+
+def test_what_is_not_computed_says_so():
+    with pytest.raises(NotImplementedError, match="training mode"):
+        both(
+            "BatchNormalization", [RANDOM.standard_normal(shape) for shape in ((1, 3, 2), 3, 3, 3, 3)], training_mode=1
+        )
+
+
+def test_attributes_are_read_as_they_were_written():
+    assert as_written(np.float32([1e-5, 0.1, 1.0])).tolist() == [1e-5, 0.1, 1.0]
+    x = np.array([-3.0])
+    (step,) = Exact(graph("LeakyRelu", [x], alpha=0.01)).steps({"x": x})
+    assert step.gave[0][0] == -0.03  # not -0.029999999329447746
+
+
+def test_a_value_goes_when_nobody_reads_it_any_more():
+    """Of a chain only two values are held at a time."""
+    nodes = [helper.make_node("Relu", [f"v{index}"], [f"v{index + 1}"]) for index in range(5)]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("v0", "v5")]
+    model = helper.make_model(helper.make_graph(nodes, "chain", values[:1], values[1:]),
+                              opset_imports=[helper.make_opsetid("", 17)])  # fmt: skip
+    assert [step.gave[0].tolist() for step in Exact(model).steps({"v0": np.array([-1.0, 2.0])})] == [[0.0, 2.0]] * 5
