@@ -90,6 +90,18 @@ def swap_concat(model):
     return [node]
 
 
+def pad_with(value):
+    """Something else than zeros around the data."""
+
+    def plant(model):
+        node = nodes(model, "Pad")[0]
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), "around"))
+        node.input[2:] = ["around"]
+        return [node]
+
+    return plant
+
+
 def other_epsilon(model):
     node = nodes(model, "BatchNormalization")[0]
     setting(node, "epsilon").f = 1e-3

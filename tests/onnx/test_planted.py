@@ -54,6 +54,15 @@ def test_a_pool_s_padding_is_caught(held, column):
     assert [one.cause for one in parity.blame.causes] == ["pads"]
 
 
+def test_a_padding_value_is_caught(held):
+    """paddle2onnx 2.1.0 leaves it unset for nn.Pad2D: whatever is in memory goes into the graph."""
+    parity, (node,) = held("keras", planting.pad_with(2.77e20))
+    assert (parity.blame.operator, parity.blame.node) == ("Pad", node.name)
+    (cause,) = parity.blame.causes
+    assert (cause.cause, cause.confirmed) == ("padding value", True)
+    assert "it pads with 2.77e+20; it agrees with 0" in cause.detail
+
+
 def test_another_epsilon_is_caught(held):
     parity, (node,) = held("paddle", planting.other_epsilon)
     assert not parity

@@ -78,7 +78,7 @@ def test_tensors_beside_the_graph(triangle, tmp_path):
 
 
 def test_a_model_that_differs_is_no_exporter_s_fault(triangle, tmp_path):
-    sheet = Sheet("paddle", "torch", {"epsilon": 1e-3}, "target")
+    sheet = Sheet("paddle", "torch", {"epsilon": 1e-3}, "target", {"padding": "own"})
     found = triangle(sheet.write(tmp_path / "small.toml"))
     assert (found.verdict, found.exit_code) == ("different", 1)
     assert all(found.parities)  # each export is its own model

@@ -20,6 +20,7 @@ from xframe.tensors import Array
 NEAR = 1e-7  # of the largest value: a graph keeps its constants in float32
 _ALIKE = 1e-5  # relative, of sums of squares
 _MOST = 12  # wrong nodes that are looked at
+_MOVES = ("Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose", "Cast")  # values stay what they are
 Calls = Sequence[tuple[str, Array]]
 
 
@@ -92,9 +93,9 @@ def follow(
 ) -> Left | None:
     """Where ``graph`` leaves a model whose layers gave ``calls``, in their order; None where it does not.
 
-    That is the first node that leads to none of its values, or one behind it that a change puts right. ``attributes``
-    are the layers' own, in xframe's spelling; ``tensors`` what some initialisers should hold. Where no value tells, it
-    is a node that reads one of those.
+    That is the first node that computes something and leads to none of its values, or one that a change puts right.
+    ``attributes`` are the layers' own, in xframe's spelling; ``tensors`` what some initialisers should hold. Where no
+    value tells, it is a node that reads one of those.
     """
     values = Values(calls)
     found = {step.index: [i for value in step.gave for i in values.find(value)] for step in graph.steps(inputs)}
@@ -106,7 +107,7 @@ def follow(
         return next((Left(node.op_type, node.name, "", "", None) for node in unseen), None)
     missing = [call for index, call in enumerate(calls) if index not in seen]
     tried = first_trial(graph, wrong, missing, same, attributes=attributes, tensors=tensors)
-    step, trial = tried or (wrong[0], None)
+    step, trial = tried or (next((step for step in wrong if step.node.op_type not in _MOVES), wrong[0]), None)
     behind = max((i for index in paths.before(step.index) for i in found[index]), default=-1)
     layer = next((name for index, (name, _) in enumerate(calls) if index > behind and index not in seen), "")
     return Left(step.node.op_type, step.node.name, layer, calls[behind][0] if behind >= 0 else "", trial)

@@ -90,6 +90,7 @@ def _changes(
 ) -> Iterator[tuple[str, str, Any]]:
     yield from _other_tensors(graph, step, tensors)
     yield from _other_attributes(graph, step, [attributes[name] for name, _ in missing if name in attributes])
+    yield from _padding_value(graph, step)
     yield from _transposed(graph, step)
     yield from _reordered(graph, step)
     yield from _activated(graph, step)
@@ -154,6 +155,16 @@ def _moved(pads: list[int]) -> Iterator[list[int]]:
             after = [total + more - first for total, first in zip(totals, before, strict=True)]
             if min(after) >= 0 and [*before, *after] != pads:
                 yield [*before, *after]
+
+
+def _padding_value(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
+    """Zeros around the data, and what a maximum takes for nothing, in place of whatever is put there."""
+    if step.node.op_type == "Pad" and len(step.read) > 2 and isinstance(step.read[2], np.ndarray):
+        held = step.read[2].reshape(-1)[:1]
+        for value in (0.0, -np.inf):
+            if held.size and held[0] != value:
+                again = _again(graph, step, _with(step.read, 2, np.full_like(step.read[2], value)))
+                yield "padding value", f"it pads with {held[0]:g}; it agrees with {value:g}", again
 
 
 def _transposed(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
