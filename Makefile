@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all training test-keras-on-torch bench catalogue faults judge fuzz lint format fixtures clean
+.PHONY: port test test-all training test-keras-on-torch bench catalogue layers faults judge fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -29,6 +29,10 @@ bench: .venv/ready
 SIZE ?= 112
 catalogue: .venv/ready
 	$(BIN)/python -m benchmarks.catalogue $(MODELS) --size $(SIZE) --out docs/catalogue.md
+
+# The same pairs layer by layer and backwards, into docs/catalogue-layers.md: nothing of it may differ.
+layers: .venv/ready
+	$(BIN)/python -m benchmarks.layer_catalogue $(MODELS) --size $(SIZE) --out docs/catalogue-layers.md
 
 # Random mutants of right ports, each of which a diff must catch; `make judge N=50 SEED=7` draws others.
 N ?= 300

@@ -16,14 +16,13 @@ Written by `make catalogue`; do not edit. `make catalogue MODELS="vgg16 resnet50
 A row is one ordered pair: random weights, in which every tensor differs from every other, ported from the first column
 to the second, loaded, read back, run on both sides at the input that stands above it, and ported back. **float64** and
 **float32** are the largest differences of the outputs, relative to the largest output; float64 decides: `equivalent`
-means at most 1e-9. **exact** says that the way back gave the digests it began with. **layers** says how many calls of
-layers were compared, each fed what its counterpart read, and the largest relative difference among them; **gradients**
-the largest among those of every parameter and of the input. Both are looked at in one direction of a pair. **seconds**
-are of the port with its proof, frameworks already imported, on two cores, some of them while others worked there too;
-**MB** sums the largest resident sets of the command and both workers meanwhile.
+means at most 1e-9. **exact** says that the way back gave the digests it began with. **seconds** are of the port with
+its proof, frameworks already imported, on two cores, some of them while others worked there too; **MB** sums the
+largest resident sets of the command and both workers meanwhile. [Layers and gradients](catalogue-layers.md) of the same
+pairs are held against each other too.
 """
-HEADINGS = "| source | target | verdict | float64 | float32 | tensors | exact | layers | gradients | seconds | MB |"
-RULE = "|---|---|---|---:|---:|---:|---|---:|---:|---:|---:|"
+HEADINGS = "| source | target | verdict | float64 | float32 | tensors | exact | seconds | MB |"
+RULE = "|---|---|---|---:|---:|---:|---|---:|---:|"
 
 
 def section(table: Table, rows: Sequence[str]) -> str:
