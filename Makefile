@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all training test-keras-on-torch bench catalogue layers faults judge fuzz lint format fixtures clean
+.PHONY: port test test-all training test-keras-on-torch bench catalogue layers onnx faults judge fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -33,6 +33,10 @@ catalogue: .venv/ready
 # The same pairs layer by layer and backwards, into docs/catalogue-layers.md: nothing of it may differ.
 layers: .venv/ready
 	$(BIN)/python -m benchmarks.layer_catalogue $(MODELS) --size $(SIZE) --out docs/catalogue-layers.md
+
+# Every architecture through every exporter, each graph held to its model, into docs/onnx-catalogue.md.
+onnx: .venv/ready
+	$(BIN)/python -m benchmarks.onnx_catalogue $(MODELS) --size $(SIZE) --out docs/onnx-catalogue.md
 
 # Random mutants of right ports, each of which a diff must catch; `make judge N=50 SEED=7` draws others.
 N ?= 300

@@ -1,0 +1,108 @@
+"""`python -m benchmarks.onnx_catalogue [MODEL …] [--out FILE.md]`: every architecture through every exporter.
+
+The columns that are called as their framework is are given the same random weights, exported, and held against their
+models and each other. Ends with 1 if an exporter fails, or a graph is not its model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.catalogue import sized
+from xframe.mapping import Table, table_names
+from xframe.proving.onnx.parity import Parity
+from xframe.proving.onnx.result import OnnxResult
+from xframe.report.onnx import brief_weights
+from xframe.report.units import figure, shape, size
+from xframe.workers import Pool
+from xframe.workflows.onnx import OnnxOptions, onnx
+
+HEADER = """# The catalogue through its exporters
+
+Written by `make onnx`; do not edit. `make onnx MODELS="vgg16 resnet50"` does some of it anew.
+
+A row is one implementation, exported by its framework's own exporter with the weights that all have, and held to the
+model that it came from, on two images of the size that stands there and on the first alone. **float64**: the graph
+computed node by node in float64 by onnx's reference evaluator, relative to the largest output; folded batch norms are
+computed again without the exporter's rounding. **float32**: the worst of four runs in onnxruntime, with every
+optimisation and with none, on both batches, and what it may be: ten times the model's own rounding and 16 units in the
+last place. **initialisers**: which tensors of the model are in the graph, and how. **all agree**: the models and all
+exports of the architecture, every pair. **seconds** of exporting and holding, all exporters at work at the same time on
+two cores. `onnx.checker`, with strict shape inference, passes every graph unless its row says otherwise.
+"""
+HEADINGS = (
+    "| architecture | input | export | by | opset | float64 | float32 | may be | initialisers | size | all agree "
+    "| seconds | blame |"
+)
+RULE = "|---|---|---|---|---:|---:|---:|---:|---|---:|---|---:|---|"
+FAULTS = "## Where an exporter fails"
+
+
+def main() -> None:
+    """Export, print as it goes, write after every architecture."""
+    parser = argparse.ArgumentParser(prog="benchmarks.onnx_catalogue", description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or paths of tables; all of them by default")
+    parser.add_argument("--size", type=int, metavar="N", help="images of N × N, where a table leaves their size open")
+    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the rows here; other models' stay")
+    arguments = parser.parse_args()
+    wrong = 0
+    for model in arguments.models or table_names():
+        table = sized(model, arguments.size)
+        with Pool() as pool:  # what an architecture took must not be the next one's
+            found = onnx(str(table.file), (), OnnxOptions(set=table.options), pool=pool)
+        rows = _rows(table, found)
+        print("\n".join(rows), flush=True)
+        wrong += found.exit_code
+        if arguments.out:
+            write(arguments.out, table.name, rows)
+    print(f"{wrong} architectures with something to say")
+    sys.exit(wrong > 0)
+
+
+def _rows(table: Table, found: OnnxResult) -> list[str]:
+    agree = "yes" if all(found.agreements) else "**no**"
+    parities = {parity.implementation: parity for parity in found.parities}
+    return [
+        _row(table, name, *(_cells(parities[name], agree) if name in parities else _failed(found.failed[name], agree)))
+        for name in found.implementations
+    ]
+
+
+def _cells(parity: Parity, agree: str) -> list[str]:
+    export, blame = parity.export, parity.blame
+    said = "" if blame is None else f"{blame.party}, {blame.place}: {'; '.join(c.cause for c in blame.causes)}"
+    return [
+        export.exporter, str(export.facts.opset), "" if parity.float64 is None else figure(parity.float64.max_rel),
+        figure(parity.comparison.max_abs), figure(parity.bound), brief_weights(parity), size(export.facts.nbytes),
+        agree,
+        f"{export.seconds + parity.seconds:.0f}", said or parity.unproven.partition("\n")[0],
+    ]  # fmt: skip
+
+
+def _failed(reason: str, agree: str) -> list[str]:
+    exporter = reason.partition(" cannot export")[0]
+    return [exporter, "", "", "", "", "", "", agree, "", f"**fails**: {reason.partition(': ')[2].split('. Try')[0]}"]
+
+
+def _row(table: Table, name: str, *cells: str) -> str:
+    return f"| {table.name} | {shape(table.input)} | {name} | {' | '.join(cells)} |"
+
+
+def write(path: Path, model: str, rows: list[str]) -> None:
+    """Put one architecture's rows into the document at ``path``; what stands under FAULTS is written by hand."""
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    table, _, by_hand = before.partition(FAULTS)
+    old = (line for line in table.splitlines() if line.startswith("| ") and line != HEADINGS)
+    kept = [line for line in old if not line.startswith(f"| {model} |")]
+    lines = sorted([*kept, *rows], key=lambda line: line.split(" | ", maxsplit=1)[0])
+    good = sum(line.endswith("|  |") for line in lines)
+    models = len({line.split(" | ", maxsplit=1)[0] for line in lines})
+    counts = f"{models} architectures, {len(lines)} exports, {good} of them hold."
+    parts = [HEADER, counts, "", HEADINGS, RULE, *lines, "", f"{FAULTS}{by_hand}".rstrip() if by_hand else ""]
+    path.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
