@@ -20,18 +20,22 @@ if TYPE_CHECKING:
     from xframe.errors import XframeError
     from xframe.mapping import load_table
     from xframe.proving.diff_result import DiffResult
+    from xframe.proving.onnx.graph_diff import GraphDiff
+    from xframe.proving.onnx.result import OnnxResult
     from xframe.proving.verdict import PortResult
     from xframe.workers import Pool
     from xframe.workflows.check import check
     from xframe.workflows.convert import ConvertOptions, convert
     from xframe.workflows.diff import DiffOptions, diff
+    from xframe.workflows.diff_graphs import diff_graphs
+    from xframe.workflows.onnx import OnnxOptions, onnx
     from xframe.workflows.port import PortOptions, port
     from xframe.workflows.verify import VerifyResult, verify
 
 __all__ = [
-    "Comparison", "ConvertOptions", "DiffOptions", "DiffResult", "Pool", "PortOptions", "PortResult", "Tolerance",
-    "VerifyResult", "XframeError", "__version__", "check", "compare", "convert", "diff", "load_table", "port",
-    "read", "verify",
+    "Comparison", "ConvertOptions", "DiffOptions", "DiffResult", "GraphDiff", "OnnxOptions", "OnnxResult", "Pool",
+    "PortOptions", "PortResult", "Tolerance", "VerifyResult", "XframeError", "__version__", "check", "compare",
+    "convert", "diff", "diff_graphs", "load_table", "onnx", "port", "read", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -39,6 +43,9 @@ _HOMES = {
     "ConvertOptions": "workflows.convert",
     "DiffOptions": "workflows.diff",
     "DiffResult": "proving.diff_result",
+    "GraphDiff": "proving.onnx.graph_diff",
+    "OnnxOptions": "workflows.onnx",
+    "OnnxResult": "proving.onnx.result",
     "Pool": "workers",
     "PortOptions": "workflows.port",
     "PortResult": "proving.verdict",
@@ -49,7 +56,9 @@ _HOMES = {
     "compare": "comparison",
     "convert": "workflows.convert",
     "diff": "workflows.diff",
+    "diff_graphs": "workflows.diff_graphs",
     "load_table": "mapping",
+    "onnx": "workflows.onnx",
     "port": "workflows.port",
     "read": "checkpoints",
     "verify": "workflows.verify",
