@@ -25,7 +25,7 @@ from xframe.proving.determinism import nondeterminism
 from xframe.proving.diff_result import DiffResult
 from xframe.proving.divergence import Divergence, diverging, uneven_calls
 from xframe.proving.gradient_diff import Gradients, diff_gradients, random_cotangents
-from xframe.proving.layer_diff import LayerDiffs, diff_layers, tapped
+from xframe.proving.layer_diff import LayerDiffs, by_itself, diff_layers, tapped
 from xframe.proving.optimizers.spec import parse_optimizers
 from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.probe import random_input, read_input
@@ -229,7 +229,7 @@ class _Diff:
 
         parted = [part for part in (layers.first, *layers.own[: self.options.diagnosed]) if part is not None]
         causes = {
-            name: diagnose(self.source, self.target, probe, part, tolerance, skip=skip, planned=values)
+            name: diagnose(self.source, self.target, probe, part, by_itself(tolerance), skip=skip, planned=values)
             for name, part in {part.name: part for part in parted}.items()
         }
         if uneven is not None:

@@ -46,7 +46,8 @@ def tensor_causes(evidence: Evidence, attributes: Mapping[str, Any] | None = Non
     ):
         trial = next((trial for trial in sort(evidence, own) if own.agree_with(trial.tensors)), None)
         if trial is not None:
-            yield Cause(cause=trial.cause, detail=trial.detail, confirmed=True, change=trial.change)
+            change = own.port_again(trial.tensors) or trial.change
+            yield Cause(cause=trial.cause, detail=trial.detail, confirmed=True, change=change)
             return
 
 
@@ -106,6 +107,15 @@ class OwnTensors:
     def agree_with(self, tensors: Mapping[str, Array]) -> bool:
         """Whether the target's layer gives what the source's did, with other values in some of its tensors."""
         return self._gives(self._evidence.names[1], self._evidence.read[1], tensors)
+
+    def port_again(self, tensors: Mapping[str, Array]) -> str:
+        """What to change where a trial's tensors are what the table makes of the source's, and the file's are not."""
+        planned, names = self._evidence.planned, [f"{self._prefix}{name}" for name in tensors]
+        if planned is None or not all(
+            np.array_equal(planned(name), value) for name, value in zip(names, tensors.values(), strict=True)
+        ):
+            return ""
+        return f"port {', '.join(names)} again: the file of {self.there} holds other values than the table gives"
 
     def make_agree(self, layer: str, read: Array) -> bool:
         """Whether another layer of the target gives what the source's did, with the tensors of this one."""
