@@ -2,16 +2,20 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all training test-keras-on-torch bench catalogue layers onnx faults judge fuzz lint format fixtures clean
+.PHONY: port test test-all external training test-keras-on-torch bench catalogue layers onnx faults judge fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
 
 test: .venv/ready
-	$(BIN)/python -m pytest -m "not slow" -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow and not external" -q -n 2 --dist loadgroup
 
 test-all: .venv/ready
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not external" -q -n 2 --dist loadgroup
+
+# Networks that others trained and published, in packages that are installed for this into a folder of their own.
+external: .venv/ready
+	$(BIN)/python -m pytest tests/external -m external -q
 
 # All that concerns Keras once more, on its torch backend: nobody needs tensorflow just for Keras.
 test-keras-on-torch: .venv/ready

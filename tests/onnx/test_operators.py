@@ -109,6 +109,28 @@ def test_batch_norm_is_at_inference_in_every_opset(opset):
     assert np.allclose(ours, expected, rtol=1e-14, atol=1e-14)
 
 
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+WAYS = [(operator, way) for operator in GATES for way in ({}, {"direction": "reverse"}, {"direction": "bidirectional"})]
+
+
+@pytest.mark.parametrize(("operator", "options"), [*WAYS, ("GRU", {"linear_before_reset": 1})])
+def test_recurrent_layers(operator, options):
+    ways, gates = 2 if options.get("direction") == "bidirectional" else 1, GATES[operator]
+    x, w, r = (RANDOM.standard_normal(shape) for shape in ((5, 2, 3), (ways, gates * 4, 3), (ways, gates * 4, 4)))
+    arrays = [x, w, r, RANDOM.standard_normal((ways, 2 * gates * 4))]
+    outputs = ["y", "last", "cell"][: 3 if operator == "LSTM" else 2]
+    node = helper.make_node(operator, ["x", "w", "b", "mean"], outputs, hidden_size=4, **options)
+    values = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
+              for names in (("x", "w", "b", "mean"), outputs)]  # fmt: skip
+    model = helper.make_model(helper.make_graph([node], "one", *values), opset_imports=[helper.make_opsetid("", 17)])
+    inputs = dict(zip(("x", "w", "b", "mean"), arrays, strict=True))
+    (step,) = Exact(model).steps(inputs)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    theirs = session.run(None, {name: array.astype(np.float32) for name, array in inputs.items()})
+    assert len(step.gave) == len(theirs)
+    assert all(near(one, other) for one, other in zip(step.gave, theirs, strict=True))
+
+
 def test_what_is_not_computed_says_so():
     with pytest.raises(NotImplementedError, match="training mode"):
         both(

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,10 +44,7 @@ def read_input(path: Path, table: Table) -> Array:
 
     Raises UsageError when it does not fit.
     """
-    try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UsageError(f"{path} cannot be read as a .npy file: {error}.") from error
+    array = _loaded(path)
     expected = ("N", *table.input)
     if (
         not isinstance(array, np.ndarray)
@@ -63,6 +61,23 @@ def read_input(path: Path, table: Table) -> Array:
     if not np.isfinite(array).all():
         raise UsageError(f"{path}: the input holds NaN or Inf, so no output could prove anything.")
     return array.astype(np.float32) if table.tokens is None else _as_tokens(path, array, table.tokens)
+
+
+def read_arrays(path: Path) -> Array | dict[str, Array]:
+    """An array of a .npy file, or those of a .npz by name: finite numbers. Raises UsageError for anything else."""
+    held = _loaded(path)
+    arrays = {"": held} if isinstance(held, np.ndarray) else {name: held[name] for name in held.files}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise UsageError(f"{path}: expected finite numbers, found {array.dtype}{f' at {name!r}' if name else ''}.")
+    return held if isinstance(held, np.ndarray) else arrays
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UsageError(f"{path} cannot be read as a .npy file: {error}.") from error
 
 
 def _as_tokens(path: Path, array: Array, below: int) -> Array:

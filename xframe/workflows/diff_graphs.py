@@ -16,7 +16,7 @@ from xframe.mapping import Table, load_table
 from xframe.proving.onnx.export import Export, opened
 from xframe.proving.onnx.graph_diff import Compared, GraphDiff, of_graphs, of_parity
 from xframe.proving.onnx.parity import Native, Parity, hold
-from xframe.proving.probe import random_input, read_input
+from xframe.proving.probe import random_input, read_arrays, read_input
 from xframe.proving.proof import Runs, load_source
 from xframe.proving.sides import Side
 from xframe.proving.weights import through_model
@@ -79,9 +79,9 @@ class _GraphDiff:
     def of_two_graphs(self) -> GraphDiff:
         with self.watch("read", "reading the graphs"):
             one, other = (self._opened(end) for end in self.ends)
-            probe = self._probe(one)
+            inputs = self._inputs(one, other)
         with self.watch("run", "running both graphs"):
-            compared = of_graphs(one, other, probe)
+            compared = of_graphs(one, other, inputs)
         return self._result(compared, "the graphs' own", {end.implementation: end.checker for end in (one, other)})
 
     def of_model(self, place: int) -> GraphDiff:
@@ -105,7 +105,7 @@ class _GraphDiff:
             named = through_model(parsed, side) if framework_reads(parsed.path, end) else parsed
             load_source(side, named, self.pool, "float32")()
         with self.watch("run", "running the model and the graph"):
-            probe = self._probe(export)
+            probe = self._probe(self.table)
             native = Native(side=side, probe=probe, outputs=Runs(side, probe).outputs)
             parity = hold(export, native)
             compared = of_parity(parity, native, model_is_source=place == 0)
@@ -116,17 +116,38 @@ class _GraphDiff:
         shape = () if self.table is None else self.table.input
         return opened(self.pool, Path(end), shape[0] if len(shape) == 3 else None)
 
-    def _probe(self, export: Export) -> Array:
+    def _inputs(self, one: Export, other: Export) -> tuple[list[Array], list[Array]]:
+        """What each graph reads: the table's input, or the graphs' own, of which a .npz may name several."""
         if self.table is not None:
-            given = self.options.input
-            return random_input(self.table, self.options.seed) if given is None else read_input(given, self.table)
-        name, shape, _ = export.facts.inputs[0]
-        if self.options.input is not None:
-            found: Array = np.load(self.options.input, allow_pickle=False)
-            return found
-        if any(not isinstance(length, int) for length in shape[1:]):
+            probe = self._probe(self.table)
+            return [one.given(probe)], [other.given(probe)]
+        path = self.options.input
+        if path is None:
+            drawn = self._drawn(one)
+            return [drawn], [drawn]
+        held = read_arrays(path)
+        if isinstance(held, np.ndarray):
+            return [held], [held]
+        here, there = ([self._named(held, name, path) for name, _, _ in end.facts.inputs] for end in (one, other))
+        return here, there
+
+    def _probe(self, table: Table) -> Array:
+        given = self.options.input
+        return random_input(table, self.options.seed) if given is None else read_input(given, table)
+
+    @staticmethod
+    def _named(held: Mapping[str, Array], name: str, path: Path) -> Array:
+        if name not in held:
+            raise UsageError(f"The graph reads {name!r}, and {path} has {', '.join(map(repr, held))}.")
+        return held[name]
+
+    def _drawn(self, export: Export) -> Array:
+        """Random numbers for a graph that reads one map of a known shape."""
+        told = ", ".join(f"{name} {dtype} {list(shape)}" for name, shape, dtype in export.facts.inputs)
+        (_, shape, dtype), *more = export.facts.inputs
+        if more or dtype != "float" or any(not isinstance(length, int) for length in shape[1:]):
             raise UsageError(
-                f"{name} of {export.implementation} is {list(shape)}: name an input of that shape by --input."
+                f"{export.implementation} reads {told}: name an input of that shape by --input, .npy or .npz."
             )
         lengths = [length if isinstance(length, int) else _BATCH for length in shape]
         return np.random.default_rng(self.options.seed).standard_normal(lengths)

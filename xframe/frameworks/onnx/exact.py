@@ -17,6 +17,7 @@ from onnx import AttributeProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from xframe.frameworks.onnx.operators import OPERATORS
+from xframe.frameworks.onnx.recurrent import RECURRENT
 from xframe.tensors import Array
 
 _WIDE = {TensorProto.FLOAT: TensorProto.DOUBLE}
@@ -45,7 +46,7 @@ class Exact:
         _widen(wide.graph)
         for function in wide.functions:
             _widen_nodes(function.node)
-        self._evaluator = ReferenceEvaluator(wide, new_ops=list(OPERATORS))
+        self._evaluator = ReferenceEvaluator(wide, new_ops=[*OPERATORS, *RECURRENT])
         for name, values in (instead or {}).items():
             self._evaluator.rt_inits_[name] = values.astype(np.float64)
         self.operators = list(self._evaluator.rt_nodes_)

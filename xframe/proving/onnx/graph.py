@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xframe import exchange
 from xframe.tensors import Array
 from xframe.workers import Pool, Reply
 
+Inputs = Array | Sequence[Array]  # in the order in which the graph has them
 Value = tuple[str, tuple[int | str, ...], str]  # name, shape, element type
 
 
@@ -98,21 +101,21 @@ class Graph:
         named = {key: said[key] for key in ("opset", "ir_version", "producer", "operators")}
         return Facts(**named, inputs=inputs, outputs=outputs, nbytes=nbytes)
 
-    def run(self, inputs: Array, *, optimised: bool) -> list[Array]:
+    def run(self, inputs: Inputs, *, optimised: bool) -> list[Array]:
         """Outputs by onnxruntime, with every optimisation or with none."""
         return self._arrays(self._ask("run_graph", inputs=self._put(inputs), optimised=optimised))
 
-    def compute(self, inputs: Array, instead: Mapping[str, Array]) -> list[Array]:
+    def compute(self, inputs: Inputs, instead: Mapping[str, Array]) -> list[Array]:
         """Outputs in float64; ``instead`` are values for initialisers. Raises ModelError where that cannot be."""
         return self._arrays(self._ask("compute_graph", inputs=self._put(inputs), instead=self._named(instead)))
 
-    def values(self, inputs: Array) -> list[tuple[str, exchange.Message]]:
+    def values(self, inputs: Inputs) -> list[tuple[str, exchange.Message]]:
         """Every value of the graph in float64, where it lies, by operator and name."""
         return [(name, place) for name, place in self._ask("graph_values", inputs=self._put(inputs)).result()]
 
     def follow(
         self,
-        inputs: Array,
+        inputs: Inputs,
         instead: Mapping[str, Array],
         calls: Sequence[tuple[str, exchange.Message]],
         attributes: Mapping[str, Mapping[str, Any]],
@@ -131,8 +134,9 @@ class Graph:
     def forget(self) -> None:
         self._ask("forget_graph").result()
 
-    def _put(self, inputs: Array) -> list[exchange.Message]:
-        return [place for _, place in self._pool.put("onnx-input", [("", inputs, inputs.dtype.name)])]
+    def _put(self, inputs: Inputs) -> list[exchange.Message]:
+        arrays = [inputs] if isinstance(inputs, np.ndarray) else inputs
+        return [place for _, place in self._pool.put("onnx-input", [("", part, part.dtype.name) for part in arrays])]
 
     def _named(self, arrays: Mapping[str, Array]) -> list[tuple[str, exchange.Message]]:
         return self._pool.put("onnx-tensors", [(name, array, array.dtype.name) for name, array in arrays.items()])

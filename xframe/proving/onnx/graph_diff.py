@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from xframe.proving.causes import Cause, diagnose_outputs
 from xframe.proving.divergence import Divergence
 from xframe.proving.onnx.blame import Blame
 from xframe.proving.onnx.export import Export
-from xframe.proving.onnx.parity import ROUNDED, Native, Parity, float32_bound
+from xframe.proving.onnx.parity import ROUNDED, Native, Parity, brief, float32_bound
 from xframe.proving.verdict import DIFFERENT, EQUIVALENT
 from xframe.tensors import Array
 
@@ -127,12 +127,12 @@ def _of_outputs(parity: Parity, native: Native) -> tuple[Cause, ...]:
     return diagnose_outputs(tuple(native.outputs.float64), tuple(outputs), ends, Tolerance())
 
 
-def of_graphs(one: Export, other: Export, probe: Array) -> Compared:
-    """Two graphs; where the second leaves the first is found by the first's values."""
-    first, second = (export.given(probe) for export in (one, other))
+def of_graphs(one: Export, other: Export, inputs: tuple[Sequence[Array], Sequence[Array]]) -> Compared:
+    """Two graphs, each with what it reads; where the second leaves the first is found by the first's values."""
+    first, second = inputs
     here, there = (
         export.channels_first(export.graph.run(given, optimised=True))
-        for export, given in ((one, first), (other, second))
+        for export, given in zip((one, other), inputs, strict=True)
     )
     for export in (one, other):
         export.graph.forget()
@@ -143,7 +143,7 @@ def of_graphs(one: Export, other: Export, probe: Array) -> Compared:
     except ModelError as error:
         tolerance = Tolerance(rtol=1e-4)
         float32 = compare_all(here, there, tolerance)
-        note = f"not computed in float64, so float32 is held to 1e-4 of the largest output: {error}"
+        note = f"not computed in float64, so float32 is held to 1e-4 of the largest output: {brief(error)}"
         return Compared(float64=None, float32=float32, bound=tolerance.rtol, divergence=None, notes=(note,))
     bound = float32_bound(exact, here) + float32_bound(theirs, there)
     float64 = compare_all(exact, theirs, ROUNDED)
@@ -151,14 +151,15 @@ def of_graphs(one: Export, other: Export, probe: Array) -> Compared:
         float64=float64,
         float32=compare_all(here, there, Tolerance(atol=bound, rtol=0.0)),
         bound=bound,
-        divergence=None if float64 else _first(one, other, first[:1], second[:1], float64),
+        divergence=None if float64 else _first(one, other, first, second, float64),
     )
 
 
-def _first(one: Export, other: Export, first: Array, second: Array, apart: Comparison) -> Divergence:
-    """Where ``other`` leaves ``one``, on one image."""
-    values = one.graph.values(first.copy())
-    place = other.graph.follow(second.copy(), {}, values, {}, {})
+def _first(
+    one: Export, other: Export, first: Sequence[Array], second: Sequence[Array], apart: Comparison
+) -> Divergence:
+    """Where ``other`` leaves ``one``."""
+    place = other.graph.follow(second, {}, one.graph.values(first), {}, {})
     if place is None:
         return Divergence(layer="output", source_name="output", target_name="output", comparison=apart)
     causes = (Cause(cause=place.cause, detail=f"{place.detail}.", confirmed=True),) if place.cause else ()

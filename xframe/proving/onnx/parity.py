@@ -22,6 +22,7 @@ from xframe.tensors import Array
 # times that and 16 units in the last place of the largest output leave room; a wrong operator is far outside.
 NOISE_FACTOR = 10.0
 ULPS = 16
+_WORDS = 200  # characters of an error
 
 # In float64 a graph is as exact as its numbers: constants are kept in float32, unexplained tensors may be rounded.
 CONSTANTS = Tolerance(rtol=1e-7)
@@ -165,7 +166,13 @@ def _in_float64(
     try:
         computed = export.graph.compute(export.given(native.probe, table.input_axes), weights.folds)
     except ModelError as error:
-        return (), None, f"not computed in float64: {error}"
+        return (), None, f"not computed in float64: {brief(error)}"
     outputs = export.channels_first(computed, table.output_axes)
     tolerance = ROUNDED if weights.unexplained else CONSTANTS
     return outputs, compare_all(native.outputs.float64, outputs, tolerance), ""
+
+
+def brief(error: ModelError) -> str:
+    """The evaluator's own words, as many as fit in a line: it lists every value that it knows."""
+    said = str(error).partition("': ")[2].partition("\n")[0] or str(error)
+    return said if len(said) <= _WORDS else f"{said[:_WORDS]}…"

@@ -157,12 +157,12 @@ class _Finder:
             how = _arrangement(self._state[tensor], values)
             if how:
                 return Match(initialiser=name, how=how, tensors=(tensor,))
-        if _is_constant(values):
+        if values.dtype.kind in "iub" or not np.any(values):
             return Match(initialiser=name, how="constant")
         for tensors, exact in self._folds(values, altered=False):
             if compare(exact, values, FOLDED):
                 return Match(initialiser=name, how="folded", tensors=tensors, exact=exact)
-        return None
+        return Match(initialiser=name, how="constant") if _is_constant(values) else None
 
     def altered(self, name: str, values: Array, absent: Sequence[str]) -> Altered | None:
         """The tensor that is nowhere else, or the fold, of which most values are the initialiser's."""
@@ -239,8 +239,8 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _is_constant(values: Array) -> bool:
-    """Shapes, axes, and single numbers: whole numbers, or one value in all places."""
-    return values.dtype.kind in "iub" or values.size == 0 or bool(np.all(values == values.flat[0]))
+    """One value in all places."""
+    return bool(np.all(values == values.flat[0]))
 
 
 def weights_in(graph: Path, side: Side) -> GraphWeights:
