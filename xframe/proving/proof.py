@@ -21,9 +21,9 @@ from xframe.proving.onnx.export import start_export
 from xframe.proving.onnx.parity import Native, Parity, hold
 from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.sensitivity import Sensitivity
-from xframe.proving.sides import Side, place_checkpoint
+from xframe.proving.sides import Side
 from xframe.proving.verdict import Proof
-from xframe.proving.weights import left_out
+from xframe.proving.weights import left_out, place_checkpoint
 from xframe.tensors import Array, Extent
 from xframe.workers import Pool, Reply
 

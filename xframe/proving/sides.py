@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from xframe import exchange
-from xframe.checkpoints.model import Checkpoint
 from xframe.comparison import Distance
-from xframe.dtypes import convert
 from xframe.mapping import Implementation, Table
-from xframe.tensors import FLOATS, Array, Extent, TensorSpec
+from xframe.tensors import Array, Extent, TensorSpec
 from xframe.workers import Pool, Reply
 
 Calls = Mapping[str, Sequence[exchange.Message]]  # by layer, an array for each of its calls
@@ -292,22 +290,3 @@ class Side:
 
     def _arrays(self, placed: Sequence[tuple[str, exchange.Message]]) -> tuple[Array, ...]:
         return tuple(self.channels_first(exchange.get(message)) for _, message in placed)
-
-
-def place_checkpoint(
-    pool: Pool, checkpoint: Checkpoint, dtype: str | None, extra: Mapping[str, Array]
-) -> list[tuple[str, exchange.Message]]:
-    """A checkpoint's tensors where a worker can map them: in the file itself, or copied where they must be converted.
-
-    ``dtype`` converts floating-point tensors; ``extra`` adds tensors that the file leaves out.
-    """
-    placed, copied = [], []
-    for name, tensor in checkpoint.tensors.items():
-        own = tensor.spec.dtype
-        wanted = dtype if dtype is not None and own in FLOATS else own
-        if tensor.extent is not None and wanted == own:
-            placed.append((name, tensor.extent.to_message()))
-        else:
-            copied.append((name, convert(tensor.array(), own, wanted)[0], wanted))
-    copied.extend((name, array, array.dtype.name) for name, array in extra.items())
-    return placed + pool.put("checkpoint", copied)

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from xframe import exchange
 from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
 from xframe.digests import digest
+from xframe.dtypes import convert
 from xframe.errors import ModelError
 from xframe.files import reader
 from xframe.mapping import Entry
 from xframe.planning import PortPlan, computed
 from xframe.proving.probe import random_weights
 from xframe.proving.sides import Side
-from xframe.tensors import STORAGE, Array, Extent, TensorSpec
+from xframe.tensors import FLOATS, STORAGE, Array, Extent, TensorSpec
 from xframe.workers import Pool
 
 
@@ -49,6 +51,25 @@ def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
     drawn = random_weights(side.table, side.implementation.name, specs, seed)
     extents = {name: (specs[name], Extent.from_message(place)) for name, place in pool.put("random", drawn)}
     return Checkpoint(path=Path(f"random weights, seed {seed}"), format="random", tensors=_stored(extents))
+
+
+def place_checkpoint(
+    pool: Pool, checkpoint: Checkpoint, dtype: str | None, extra: Mapping[str, Array]
+) -> list[tuple[str, exchange.Message]]:
+    """A checkpoint's tensors where a worker can map them: in the file itself, or copied where they must be converted.
+
+    ``dtype`` converts floating-point tensors; ``extra`` adds tensors that the file leaves out.
+    """
+    placed, copied = [], []
+    for name, tensor in checkpoint.tensors.items():
+        own = tensor.spec.dtype
+        wanted = dtype if dtype is not None and own in FLOATS else own
+        if tensor.extent is not None and wanted == own:
+            placed.append((name, tensor.extent.to_message()))
+        else:
+            copied.append((name, convert(tensor.array(), own, wanted)[0], wanted))
+    copied.extend((name, array, array.dtype.name) for name, array in extra.items())
+    return placed + pool.put("checkpoint", copied)
 
 
 def held_in(pool: Pool, plan: PortPlan, checkpoint: Checkpoint) -> Checkpoint:

@@ -120,20 +120,22 @@ class _Paths:
         self._nodes, self._inputs = graph.nodes, set(inputs)
         self._makers = {name: index for index, node in enumerate(graph.nodes) for name in node.output if name}
         self.right = set(matched)
-        for index in sorted(matched, reverse=True):
-            self.right |= self.before(index)
+        for index in reversed(range(len(graph.nodes))):  # whatever leads to a node stands before it
+            if index in self.right:
+                self.right |= self._makers_of(index)
 
     def before(self, index: int) -> set[int]:
         """The nodes that lead to a node."""
         found: set[int] = set()
         todo = [index]
         while todo:
-            for name in self._nodes[todo.pop()].input:
-                maker = self._makers.get(name)
-                if maker is not None and maker not in found:
-                    found.add(maker)
-                    todo.append(maker)
+            new = self._makers_of(todo.pop()) - found
+            found |= new
+            todo += new
         return found
+
+    def _makers_of(self, index: int) -> set[int]:
+        return {self._makers[name] for name in self._nodes[index].input if name in self._makers}
 
     def wrong(self, steps: Iterator[Computed]) -> Iterator[Computed]:
         """Nodes that compute on the input and lead to no value of the model, in their order."""
