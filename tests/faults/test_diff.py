@@ -243,3 +243,9 @@ def test_command_for_people(cli, tmp_path):
     assert "lenet5_maxavg  paddle → torch  equivalent" in done.stdout
     assert "every layer, as the source runs them" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_optimizer_without_training_is_refused(cli):
+    done = cli("diff", "lenet5_maxavg", "paddle", "torch", "--optimizer", "adam")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "it goes with --train-steps K" in done.stderr

@@ -38,13 +38,13 @@ def diff(
         typer.Option("--train-steps", metavar="K", min=0, help="Also train both sides, K steps from the same start."),
     ] = 0,
     optimizer: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME,FIGURE=VALUE,…",
-            help="For --train-steps: sgd, momentum, nesterov, adam, adamw or rmsprop and its figures, such as "
-            "adam,epsilon=1e-7; the source's / the target's where they differ.",
+            help="For --train-steps: sgd, momentum (the default), nesterov, adam, adamw or rmsprop and its figures, "
+            "such as adam,epsilon=1e-7; the source's / the target's where they differ.",
         ),
-    ] = "momentum",
+    ] = None,
     free: Annotated[
         bool, typer.Option("--free", help="Only let both sides run freely; no layer is fed what its counterpart read.")
     ] = False,
@@ -69,13 +69,16 @@ def diff(
     [dim]xframe diff resnet18 torch mine.onnx --source-weights mine.pth[/]
     """
     from xframe.comparison import Tolerance
+    from xframe.errors import UsageError
     from xframe.workflows.diff import DiffOptions
     from xframe.workflows.diff import diff as carry_out
 
+    if optimizer is not None and not train_steps:
+        raise UsageError("--optimizer is what both sides are trained with, so it goes with --train-steps K.")
     options = DiffOptions(
         source_weights=source_weights, target_weights=target_weights, seed=seed, input=input_, refed=not free,
-        tolerance=Tolerance(atol=atol, rtol=rtol), gradients=gradients, train_steps=train_steps, optimizer=optimizer,
-        set=table_options(set_),
+        tolerance=Tolerance(atol=atol, rtol=rtol), gradients=gradients, train_steps=train_steps,
+        optimizer=optimizer or "momentum", set=table_options(set_),
         budget=budget(max_memory),
     )  # fmt: skip
     if source.endswith(_GRAPH) or target.endswith(_GRAPH):
