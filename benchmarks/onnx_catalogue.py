@@ -72,7 +72,8 @@ def _rows(table: Table, found: OnnxResult) -> list[str]:
 
 def _cells(parity: Parity, agree: str) -> list[str]:
     export, blame = parity.export, parity.blame
-    said = "" if blame is None else f"{blame.party}, {blame.place}: {'; '.join(c.cause for c in blame.causes)}"
+    said = "" if blame is None else f"**{blame.party}**: {blame.place or blame.because}"
+    said += "".join(f"; {cause.cause}" for cause in (blame.causes if blame is not None else ()))
     return [
         export.exporter, str(export.facts.opset), "" if parity.float64 is None else figure(parity.float64.max_rel),
         figure(parity.comparison.max_abs), figure(parity.bound), brief_weights(parity), size(export.facts.nbytes),

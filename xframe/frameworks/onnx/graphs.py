@@ -11,6 +11,7 @@ import onnx
 from onnx import AttributeProto, TensorProto
 
 BATCH = "batch"
+_WORDS = 300  # characters of what the checker says
 _EXTERNAL = 1024  # bytes from which a tensor goes beside the graph
 
 
@@ -20,7 +21,7 @@ def check(path: Path) -> str:
         onnx.checker.check_model(str(path), full_check=True)
     except Exception as error:  # of several classes, some of C++
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return lines[0] if lines else type(error).__name__
+        return lines[0][:_WORDS] if lines else type(error).__name__
     return ""
 
 

@@ -53,6 +53,8 @@ class Blame:
 def blame(parity: Parity, native: Native) -> Blame:
     """Hold the parts that a wrong number can come from apart."""
     exporter, exact = parity.export.exporter, parity.float64
+    if parity.export.checker:
+        return Blame(party=exporter, because=f"onnx.checker refuses its graph: {parity.export.checker}")
     if exact is None:
         because = f"they cannot be held apart, for the graph was {parity.unproven}"
         return _at_its_node(parity, native, f"{exporter} or {RUNTIME}", because)
@@ -63,9 +65,7 @@ def blame(parity: Parity, native: Native) -> Blame:
         return _at_its_node(parity, native, exporter, "the graph does not hold the model's weights")
     if any(not run.comparison for run in parity.runs if not run.optimised):
         return Blame(party=RUNTIME, because=f"in float64 its graph is the model ({exact}), but not in onnxruntime")
-    if not parity.comparison:
-        return Blame(party=OPTIMISER, because="without optimisations onnxruntime gives what the model does")
-    return Blame(party=exporter, because=f"onnx.checker refuses its graph: {parity.export.checker}")
+    return Blame(party=OPTIMISER, because="without optimisations onnxruntime gives what the model does")
 
 
 def _at_its_node(parity: Parity, native: Native, party: str, because: str) -> Blame:

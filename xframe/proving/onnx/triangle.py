@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from xframe.comparison import Comparison, Tolerance, compare_all
+from xframe.comparison import Comparison, Tolerance, compare_all, incomparable
 from xframe.mapping import Implementation
 from xframe.proving.onnx.parity import CONSTANTS, ROUNDED, Native, Parity
 from xframe.proving.outputs import BothPrecisions, in_one_form
@@ -84,5 +84,7 @@ def agreement(one: Corner, other: Corner) -> Agreement:
         one=one.name,
         other=other.name,
         float64=compare_all(first.float64, second.float64, tolerance) if exact else None,
-        float32=compare_all(first.float32, second.float32, Tolerance(atol=one.bound + other.bound, rtol=0.0)),
+        float32=compare_all(first.float32, second.float32, Tolerance(atol=one.bound + other.bound, rtol=0.0))
+        if first.float32 and second.float32
+        else incomparable("not run"),
     )
