@@ -102,6 +102,21 @@ def test_an_exporter_that_fails_is_said_and_the_others_go_on(tmp_path):
     assert found.to_json()["exports"]["paddle"]["error"] == found.failed["paddle"]
 
 
+def test_a_graph_that_does_not_run_is_its_exporter_s_fault(triangle, tmp_path):
+    """tf2onnx 1.17 writes Keras's grouped convolutions, compiled calls, as an operator that does not exist."""
+    sheet = Sheet("torch", "keras", {}, "target", {"mixing": "groups", "padding": "own"})
+    found = triangle(sheet.write(tmp_path / "small.toml"))
+    torch, keras = found.parities
+    assert torch
+    assert not keras
+    assert keras.blame.party.startswith("tf2onnx")
+    assert "onnx.checker refuses its graph: No Op registered for StatefulPartitionedCall" in keras.blame.because
+    assert "onnxruntime does not run it" in keras.comparison.reason
+    disagree = {(pair.one, pair.other) for pair in found.agreements if not pair}
+    assert disagree == {("torch", "keras.onnx"), ("keras", "keras.onnx"), ("torch.onnx", "keras.onnx")}
+    assert json.dumps(found.to_json(), allow_nan=False)
+
+
 def test_what_cannot_be_asked(triangle, tmp_path):
     with pytest.raises(UsageError, match="--opset is a number from 7 on"):
         triangle(BRANCHES, opset=3)
