@@ -139,7 +139,8 @@ def test_what_is_not_computed_says_so():
 
 
 def test_attributes_are_read_as_they_were_written():
-    assert as_written(np.float32([1e-5, 0.1, 1.0])).tolist() == [1e-5, 0.1, 1.0]
+    numbers = [1e-5, 1.001e-5, 0.1, 1.0, -0.3, 1 / 6, 2 / 3, 0.044715, np.inf]
+    assert as_written(np.float32(numbers)).tolist() == numbers
     x = np.array([-3.0])
     (step,) = Exact(graph("LeakyRelu", [x], alpha=0.01)).steps({"x": x})
     assert step.gave[0][0] == -0.03  # not -0.029999999329447746

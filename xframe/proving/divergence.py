@@ -73,11 +73,11 @@ def uneven_calls(
 
 
 def diverging(diff: LayerDiff, causes: tuple[Cause, ...]) -> Divergence:
-    """A layer's difference with its causes."""
+    """A layer's difference with its causes; its figure is of both sides running freely, where that shows it."""
     return Divergence(
         layer=diff.name,
         source_name=diff.source_name,
         target_name=diff.target_name,
-        comparison=diff.free,
+        comparison=diff.free if diff.own is None or not diff.free else diff.own,
         causes=causes,
     )

@@ -85,8 +85,8 @@ class LayerDiffs:
 
     @property
     def first(self) -> LayerDiff | None:
-        """The first that differs while both sides run freely."""
-        return next((diff for diff in self.calls if not diff.free), None)
+        """The first that differs, while both sides run freely or by itself, where less is let pass."""
+        return next((diff for diff in self.calls if not diff), None)
 
     @property
     def own(self) -> tuple[LayerDiff, ...]:

@@ -214,7 +214,7 @@ class _Diff:
         """Where the two part first and why, and the causes of every layer that parts by itself."""
         tolerance = self.options.tolerance
         at_outputs = compare_all(*outputs, tolerance)
-        if at_outputs and layers.first is None and not layers.own:
+        if at_outputs and layers.first is None:
             return None, {}
         for side in (self.source, self.target):
             found = nondeterminism(side, probe, tapped(side))

@@ -1,7 +1,7 @@
 """An ONNX graph computed in float64, node by node, by onnx's reference evaluator.
 
-The graph's float32 numbers are widened. An attribute, which ONNX keeps in float32, is read as the shortest decimal
-number that rounds to it: an epsilon of 1e-5 is 1e-5, not 9.99999974737875e-06.
+The graph's float32 numbers are widened. An attribute or a single constant, which ONNX keeps in float32, is read as it
+was written: an epsilon of 1e-5 is 1e-5, not 9.99999974737875e-06, and the sixth of a hard sigmoid is 1/6.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from xframe.frameworks.onnx.recurrent import RECURRENT
 from xframe.tensors import Array
 
 _WIDE = {TensorProto.FLOAT: TensorProto.DOUBLE}
+_DENOMINATORS = 100
 _DTYPE_ATTRIBUTES = ("to", "dtype")  # of Cast, RandomNormal, EyeLike …: an element type
 
 
@@ -127,14 +129,23 @@ def _widen_tensor(tensor: Any) -> None:
 
 
 def as_written(values: Array) -> Array:
-    """float32 numbers as the shortest decimals that round to them, in float64."""
-    convert: Callable[[Any], Array] = np.vectorize(lambda value: float(str(np.float32(value))), otypes=[np.float64])
+    """float32 numbers as somebody wrote them, in float64: see ``written``."""
+    convert: Callable[[Any], Array] = np.vectorize(written, otypes=[np.float64])
     return convert(values)
+
+
+def written(value: Any) -> float:
+    """The simple fraction that rounds to a float32 number, 1/6 for 0.16666667, else the shortest decimal that does."""
+    single = np.float32(value)
+    if not np.isfinite(single):
+        return float(single)
+    simple = Fraction(float(single)).limit_denominator(_DENOMINATORS)
+    return float(simple) if np.float32(float(simple)) == single else float(str(single))
 
 
 def _read_as_written(operator: Any) -> None:
     for name, value in list(vars(operator).items()):
         if isinstance(value, float | np.float32):
-            setattr(operator, name, float(str(np.float32(value))))
+            setattr(operator, name, written(value))
         elif isinstance(value, list) and value and isinstance(value[0], float | np.float32):
-            setattr(operator, name, [float(str(np.float32(part))) for part in value])
+            setattr(operator, name, [written(part) for part in value])

@@ -20,6 +20,7 @@ Same = Callable[[Array, Array], bool]
 Calls = Sequence[tuple[str, Array]]
 _SPATIAL = {"pads": "padding", "strides": "stride", "dilations": "dilation"}
 _PATIENCE = 60.0  # seconds for all trials
+_ROUNDING = 1e-6  # of the largest value: a change that does less is none
 _PERMUTED = 4  # inputs of a concatenation, at most, whose orders are tried
 _PLAIN: Mapping[str, Callable[[Array], Array]] = {
     "Relu": lambda x: np.maximum(x, 0.0),
@@ -56,10 +57,20 @@ def first_trial(
         for cause, detail, gave in _changes(graph, step, missing, attributes, tensors):
             if time.monotonic() > ends:
                 return None
+            if _unchanged(gave, step.gave[0]):
+                continue
             layer = _leads_to(graph, wrong[place:], gave, missing, same)
             if layer is not None:
                 return step, Found(cause, detail, layer)
     return None
+
+
+def _unchanged(gave: Any, before: Any) -> bool:
+    """A relu of what is positive anyway explains nothing, though rounding may let it."""
+    if not isinstance(gave, np.ndarray) or gave.shape != getattr(before, "shape", None):
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool(np.abs(gave - before).max(initial=0.0) <= _ROUNDING * np.abs(before).max(initial=0.0))
 
 
 def _leads_to(graph: Exact, steps: Sequence[Computed], gave: Any, missing: Calls, same: Same) -> str | None:

@@ -89,7 +89,8 @@ def _in_another_order(one: Array, other: Array, ends: Ends, tolerance: Tolerance
             )
             return
     shift = float(np.median(other - one))
-    if compare(one, other - shift, tolerance):
+    most = float(np.abs(other - one).max(initial=0.0))
+    if abs(shift) > most / 2 and compare(one, other - shift, tolerance):
         yield Cause(
             cause="constant offset",
             detail=f"{there}'s outputs are {here}'s plus {shift:g}.",

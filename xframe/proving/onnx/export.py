@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,6 +131,6 @@ def runtime(versions: Mapping[str, str]) -> dict[str, Any]:
     return {
         "onnxruntime": versions["onnxruntime"],
         "provider": "CPUExecutionProvider",
-        "intra_op_threads": "a thread a core",
+        "intra_op_threads": len(os.sched_getaffinity(0)),  # its default: a thread a core
         "optimisation": ["all", "none"],
     }
