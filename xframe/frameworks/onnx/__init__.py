@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import ClassVar
 
-import onnx
 import onnxruntime
 
 
 class Onnx:
-    """What the worker is; its commands are those of ``graph_service``."""
+    """What the worker is; its commands are those of ``graph_service``. onnx is loaded when one needs it."""
 
-    versions: ClassVar = {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__}
+    versions: ClassVar = {
+        "onnxruntime": onnxruntime.__version__,
+        **{found.name: found.version for found in metadata.distributions(name="onnx")},
+    }
 
 
 framework = Onnx()
