@@ -9,6 +9,7 @@ import pytest
 from onnx import numpy_helper
 from planting import BRANCHES
 
+from xframe.comparison import Tolerance
 from xframe.errors import CheckpointError, UsageError
 from xframe.workflows.diff import DiffOptions
 from xframe.workflows.diff_graphs import diff_graphs, has_graph
@@ -104,6 +105,9 @@ def test_what_a_graph_cannot_be_asked(compared, exports, weights):
     torch = graph(exports, "torch")
     for options in ({"gradients": True}, {"train_steps": 2}):
         with pytest.raises(UsageError, match="computes outputs only"):
+            compared("torch", torch, **options)
+    for options in ({"tolerance": Tolerance(rtol=1e-3)}, {"refed": False}):
+        with pytest.raises(UsageError, match="held to bounds of its own"):
             compared("torch", torch, **options)
     with pytest.raises(UsageError, match="name them by --source-weights"):
         compared("torch", torch, source_weights=None)

@@ -2,12 +2,14 @@
 
 import dataclasses
 
+import numpy as np
 import planting
 import pytest
 from planting import COLUMNS
 
 from xframe.comparison import Comparison
 from xframe.proving.onnx.blame import OPTIMISER, RUNTIME, blame
+from xframe.proving.onnx.parity import hold
 
 CONV, DENSE = ("Conv",), ("Gemm", "MatMul")
 EVERYWHERE = {
@@ -90,6 +92,16 @@ def test_a_tensor_that_no_output_sees_is_caught_too(held, natives):
 
 def far(comparison):
     return dataclasses.replace(comparison, max_abs=1.0, max_rel=1.0, passed=False)
+
+
+def test_a_model_without_a_bound_passes_no_export(pool, natives, exports):
+    """Inf in the model's own float32 outputs: every difference would be within its rounding."""
+    right = natives["torch"]
+    endless = tuple(np.full_like(array, np.inf) for array in right.outputs.float32)
+    native = dataclasses.replace(right, outputs=dataclasses.replace(right.outputs, float32=endless))
+    found = hold(exports["torch"], native)
+    assert not found
+    assert "there is no bound" in found.comparison.reason
 
 
 def test_the_runtime_is_blamed_where_the_graph_is_right(held, natives):

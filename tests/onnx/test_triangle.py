@@ -110,7 +110,7 @@ def test_a_graph_that_does_not_run_is_its_exporter_s_fault(triangle, tmp_path):
     assert torch
     assert not keras
     assert keras.blame.party.startswith("tf2onnx")
-    assert "onnx.checker refuses its graph: No Op registered for StatefulPartitionedCall" in keras.blame.because
+    assert "onnx.checker refuses it: No Op registered for StatefulPartitionedCall" in keras.blame.because
     assert "onnxruntime does not run it" in keras.comparison.reason
     disagree = {(pair.one, pair.other) for pair in found.agreements if not pair}
     assert disagree == {("torch", "keras.onnx"), ("keras", "keras.onnx"), ("torch.onnx", "keras.onnx")}

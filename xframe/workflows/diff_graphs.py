@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from xframe.checkpoints.selection import EVERYTHING
+from xframe.comparison import Tolerance
 from xframe.errors import UsageError
 from xframe.files import framework_reads, opened_weights
 from xframe.mapping import Table, load_table
@@ -53,6 +54,11 @@ def diff_graphs(
     if options.gradients or options.train_steps:
         raise UsageError("An .onnx file computes outputs only: --gradients and --train-steps do not go with one.")
     graphs = [end.endswith(ENDING) for end in (source, target)]
+    if options.tolerance != Tolerance() or not options.refed:
+        raise UsageError(
+            "A graph is held to bounds of its own, the model's rounding in float32 and 1e-7 in float64, and it is "
+            "followed by values: --atol, --rtol and --free do not go with one."
+        )
     if model == NO_TABLE and not all(graphs):
         raise UsageError(
             "- in place of MODEL stands for no table, which two .onnx files can do without; a model cannot."
@@ -114,7 +120,7 @@ class _GraphDiff:
 
     def _opened(self, end: str) -> Export:
         shape = () if self.table is None else self.table.input
-        return opened(self.pool, Path(end), shape[0] if len(shape) == 3 else None)
+        return opened(self.pool, Path(end), shape[0] if len(shape) == 3 else None, self.options.budget)
 
     def _inputs(self, one: Export, other: Export) -> tuple[list[Array], list[Array]]:
         """What each graph reads: the table's input, or the graphs' own, of which a .npz may name several."""

@@ -32,7 +32,7 @@ def describe(path: Path) -> dict[str, Any]:
     return {
         "opset": max((opset.version for opset in model.opset_import if opset.domain in ("", "ai.onnx")), default=0),
         "ir_version": model.ir_version,
-        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "producer": f"{model.producer_name} {model.producer_version}".strip().removesuffix(" None"),  # tf2onnx's commit
         "operators": dict(Counter(node.op_type for node in model.graph.node)),
         "inputs": [_described(value) for value in model.graph.input if value.name not in held],
         "outputs": [_described(value) for value in model.graph.output],

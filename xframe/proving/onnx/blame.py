@@ -54,15 +54,15 @@ def blame(parity: Parity, native: Native) -> Blame:
     """Hold the parts that a wrong number can come from apart."""
     exporter, exact = parity.export.exporter, parity.float64
     if parity.export.checker:
-        return Blame(party=exporter, because=f"onnx.checker refuses its graph: {parity.export.checker}")
+        return Blame(party=exporter, because=f"onnx.checker refuses it: {parity.export.checker}")
     if exact is None:
         because = f"they cannot be held apart, for the graph was {parity.unproven}"
         return _at_its_node(parity, native, f"{exporter} or {RUNTIME}", because)
     if not exact:
-        because = f"computed node by node in float64, its graph is not the model ({exact})"
+        because = f"computed node by node in float64, it is not the model ({exact})"
         return _at_its_node(parity, native, exporter, because)
     if parity.weights.altered:
-        return _at_its_node(parity, native, exporter, "the graph does not hold the model's weights")
+        return _at_its_node(parity, native, exporter, "it does not hold the model's weights")
     if any(not run.comparison for run in parity.runs if not run.optimised):
         return Blame(party=RUNTIME, because=f"in float64 its graph is the model ({exact}), but not in onnxruntime")
     return Blame(party=OPTIMISER, because="without optimisations onnxruntime gives what the model does")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from xframe import checkpoints
+from xframe.checkpoints.budget import AMPLE, Budget
 from xframe.errors import CheckpointError, ModelError, WorkerDied
 from xframe.proving.onnx.graph import Facts, Graph
 from xframe.proving.sides import Side
@@ -107,12 +108,12 @@ def _reason(error: ModelError | WorkerDied) -> str:
     return f"{(words.partition('ValueError: ')[2] or words).rstrip('.')}."
 
 
-def opened(pool: Pool, path: Path, channels: int | None) -> Export:
+def opened(pool: Pool, path: Path, channels: int | None, budget: Budget = AMPLE) -> Export:
     """A graph that somebody else wrote, for maps of so many channels. Raises CheckpointError for what is no sound one.
 
     Nothing of it is run before its structure, its sizes and the places of its weights were found sound.
     """
-    checkpoints.read(path)
+    checkpoints.read(path, budget)
     graph = Graph(pool, path)
     try:
         facts = graph.facts()
@@ -121,7 +122,9 @@ def opened(pool: Pool, path: Path, channels: int | None) -> Export:
     shape = facts.inputs[0][1] if facts.inputs else ()
     last = len(shape) > 2 and channels is not None and shape[-1] == channels and shape[1] != channels
     return Export(
-        implementation=path.name, exporter=facts.producer or "its exporter", graph=graph, facts=facts,
+        implementation=path.name,
+        exporter=f"the graph, by {facts.producer}" if facts.producer else "the graph",
+        graph=graph, facts=facts,
         checker=graph.check(), channels_last=last, seconds=0.0,
     )  # fmt: skip
 
