@@ -14,6 +14,8 @@ from xframe.workflows.onnx import OnnxOptions
 from xframe.workflows.onnx import onnx as carry_out
 from xframe.workflows.port import PortOptions, port
 
+NARROW = {"size": 64, "num_classes": 10, "hidden1": 8, "hidden2": 8}  # vgg on 64 × 64
+
 
 @pytest.fixture
 def triangle(pool):
@@ -100,6 +102,21 @@ def test_an_exporter_that_fails_is_said_and_the_others_go_on(tmp_path):
     assert found.failed["keras"].startswith("tf2onnx cannot export keras: ")
     assert not any("\n" in reason for reason in found.failed.values())
     assert found.to_json()["exports"]["paddle"]["error"] == found.failed["paddle"]
+
+
+def test_a_network_that_leaves_the_size_of_its_images_open(triangle):
+    """Keras exports its adaptive pools for an input of known size only. Here they cut 8 × 8 into 7 × 7."""
+    found = triangle("vgg7", set=NARROW)
+    assert found.verdict == "equivalent"
+    assert not found.failed
+
+
+def test_paddle2onnx_ends_its_process_where_an_adaptive_pool_enlarges_its_map(tmp_path):
+    """4 × 4 to 7 × 7: it divides by a window of 0."""
+    with Pool() as pool:
+        found = carry_out("vgg9", ["paddle", "torch"], OnnxOptions(set=NARROW), pool=pool)
+    assert "paddle2onnx cannot export paddle: its process was killed by SIGFPE" in found.failed["paddle"]
+    assert [parity.implementation for parity in found.parities if parity] == ["torch"]
 
 
 def test_a_graph_that_does_not_run_is_its_exporter_s_fault(triangle, tmp_path):

@@ -20,6 +20,7 @@ from xframe.tensors import STORAGE, Array
 
 Named = list[tuple[str, exchange.Message]]
 Shape = tuple[int, ...]
+_BOLD = "\x1b[1m"  # how Keras marks the sentence that matters in a long message
 
 
 class Service(TrainingCommands, GraphCommands):
@@ -162,14 +163,16 @@ class Service(TrainingCommands, GraphCommands):
         """What is odd about a model and shows in no state dict: its sort, the layer, a sentence."""
         return self._adapter.oddities(self._models[handle], exchange.get(inputs))
 
-    def trace(self, handle: str, inputs: exchange.Message, taps: list[str]) -> list[tuple[str, Shape, Shape]]:
+    def trace(
+        self, handle: str, inputs: exchange.Message, taps: list[str], *, dtype: str = "float32"
+    ) -> list[tuple[str, Shape, Shape]]:
         """Layer, shape read and shape given of every call of the tapped layers."""
         calls: list[tuple[str, Shape, Shape]] = []
 
         def visit(layer: str, read: Callable[[], list[Array]], gave: list[Array]) -> None:
-            calls.append((layer, read()[0].shape, gave[0].shape))
+            calls.append((layer, *(parts[0].shape if parts else () for parts in (read(), gave))))
 
-        self._adapter.run(self._models[handle], exchange.get(inputs), "float32", taps, visit)
+        self._adapter.run(self._models[handle], exchange.get(inputs), dtype, taps, visit)
         return calls
 
     def precision(self) -> dict[str, Any]:
