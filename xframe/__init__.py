@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xframe.checkpoints import read
     from xframe.comparison import Comparison, Tolerance, compare
     from xframe.errors import XframeError
+    from xframe.inferring.result import InferResult
     from xframe.mapping import load_table
     from xframe.proving.diff_result import DiffResult
     from xframe.proving.onnx.graph_diff import GraphDiff
@@ -28,14 +29,16 @@ if TYPE_CHECKING:
     from xframe.workflows.convert import ConvertOptions, convert
     from xframe.workflows.diff import DiffOptions, diff
     from xframe.workflows.diff_graphs import diff_graphs
+    from xframe.workflows.infer import InferOptions, infer
     from xframe.workflows.onnx import OnnxOptions, onnx
     from xframe.workflows.port import PortOptions, port
     from xframe.workflows.verify import VerifyResult, verify
 
 __all__ = [
-    "Comparison", "ConvertOptions", "DiffOptions", "DiffResult", "GraphDiff", "OnnxOptions", "OnnxResult", "Pool",
-    "PortOptions", "PortResult", "Tolerance", "VerifyResult", "XframeError", "__version__", "check", "compare",
-    "convert", "diff", "diff_graphs", "load_table", "onnx", "port", "read", "verify",
+    "Comparison", "ConvertOptions", "DiffOptions", "DiffResult", "GraphDiff", "InferOptions", "InferResult",
+    "OnnxOptions", "OnnxResult", "Pool", "PortOptions", "PortResult", "Tolerance", "VerifyResult", "XframeError",
+    "__version__", "check", "compare", "convert", "diff", "diff_graphs", "infer", "load_table", "onnx", "port", "read",
+    "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -44,6 +47,8 @@ _HOMES = {
     "DiffOptions": "workflows.diff",
     "DiffResult": "proving.diff_result",
     "GraphDiff": "proving.onnx.graph_diff",
+    "InferOptions": "workflows.infer",
+    "InferResult": "inferring.result",
     "OnnxOptions": "workflows.onnx",
     "OnnxResult": "proving.onnx.result",
     "Pool": "workers",
@@ -57,6 +62,7 @@ _HOMES = {
     "convert": "workflows.convert",
     "diff": "workflows.diff",
     "diff_graphs": "workflows.diff_graphs",
+    "infer": "workflows.infer",
     "load_table": "mapping",
     "onnx": "workflows.onnx",
     "port": "workflows.port",

@@ -24,13 +24,13 @@ try:
     except ValueError:  # not in the main thread
         _before = None
     from xframe.cli import move  # isort: skip - the order in which the help lists the commands
-    from xframe.cli import compare, export, look
+    from xframe.cli import compare, export, infer, look
     from xframe.cli.app import app
 finally:
     if _before:
         signal.signal(signal.SIGINT, _before)
 
-__all__ = ["app", "compare", "export", "look", "main", "move"]
+__all__ = ["app", "compare", "export", "infer", "look", "main", "move"]
 
 
 def main() -> None:

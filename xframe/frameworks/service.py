@@ -170,7 +170,8 @@ class Service(TrainingCommands, GraphCommands):
         calls: list[tuple[str, Shape, Shape]] = []
 
         def visit(layer: str, read: Callable[[], list[Array]], gave: list[Array]) -> None:
-            calls.append((layer, *(parts[0].shape if parts else () for parts in (read(), gave))))
+            first, last = read(), gave
+            calls.append((layer, first[0].shape if first else (), last[0].shape if last else ()))
 
         self._adapter.run(self._models[handle], exchange.get(inputs), dtype, taps, visit)
         return calls
@@ -215,8 +216,9 @@ def _root(error: BaseException) -> str:
     """The first words of what an error comes from in the end: exporters wrap their own several times."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'it says nothing more'}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["it says nothing more"]
+    bold = (line[len(_BOLD) :].partition("\x1b")[0] for line in lines if line.startswith(_BOLD))
+    return f"{type(error).__name__}: {next(bold, lines[0])}"
 
 
 def _largest(array: Array) -> float:

@@ -87,7 +87,7 @@ def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table
         implementations=MappingProxyType(implementations),
         layers=layers,
         differences=tuple(read_differences(root, implementations)),
-        entries=tuple(entry for layer in layers for entry in _entries(layer, implementations)),
+        entries=tuple(entry for layer in layers for entry in entries_of(layer, implementations)),
     )
     root.finish()
     root.problems.extend(_entry_problems(table))
@@ -156,7 +156,7 @@ def _lengths(root: Section, implementations: Mapping[str, Implementation]) -> fr
     return frozenset(item for item in root.data.get("input", []) if isinstance(item, str)) - taken
 
 
-def _entries(layer: Layer, implementations: Mapping[str, Implementation]) -> Iterator[Entry]:
+def entries_of(layer: Layer, implementations: Mapping[str, Implementation]) -> Iterator[Entry]:
     """One for each tensor, and one for each further name that a column has for it."""
     for tensor in layer.kind.tensors:
         columns = [column for column in implementations.values() if layer.has(tensor.stated, column)]

@@ -234,6 +234,14 @@ class Side:
         calls = self._ask("trace", inputs=self._place(probe), taps=list(taps)).result()
         return [name for name, _, _ in calls]
 
+    def calls(self, probe: Array, taps: Sequence[str]) -> list[LayerCall]:
+        """Like ``trace``, in float64, of layers that no table speaks of: maps channels first, others as they are."""
+        found = self._ask("trace", inputs=self._place(probe), taps=list(taps), dtype="float64").result()
+        return [LayerCall(name, *(self._map(shape) for shape in (read, gave))) for name, read, gave in found]
+
+    def _map(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return self._one(shape, "channels" if len(shape) > 3 else "sequence")
+
     def _one(self, shape: Sequence[int], axes: str) -> tuple[int, ...]:
         """A shape without its batch, channels first."""
         order = np.argsort(self.axes_from_first(len(shape), axes))

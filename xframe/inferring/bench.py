@@ -1,0 +1,247 @@
+"""Where pairs are tried out: both models with weights of which every tensor differs, and what their layers give."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from xframe import exchange
+from xframe.comparison import Tolerance, alike, distance
+from xframe.digests import digest
+from xframe.inferring.pairing import Pairing
+from xframe.inferring.parts import Part
+from xframe.mapping import Entry, Table
+from xframe.mapping.load import entries_of
+from xframe.mapping.table import Layer
+from xframe.planning import computed, make_plan
+from xframe.proving.probe import random_weights
+from xframe.proving.sides import Calls, Outputs, Side
+from xframe.tensors import STORAGE, Array, TensorSpec
+
+HELD = Tolerance(rtol=1e-9)
+Arrays = dict[str, Array]
+Placed = dict[str, exchange.Message]  # by tensor, where the worker finds it
+Activation = Callable[[Array], Array]
+Gave = dict[str, list[Array]]  # by layer, what its calls gave, as the framework lays it out
+
+
+def _relu(array: Array) -> Array:
+    return np.maximum(array, 0)
+
+
+def _sigmoid(array: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-array)))
+
+
+def _softmax(array: Array) -> Array:
+    powers = np.exp(array - array.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
+
+
+ACTIVATIONS: dict[
+    str, Activation
+] = {  # that a layer of the one framework may do itself and that stand behind it in the other
+    "relu": _relu,
+    "relu6": lambda array: np.clip(array, 0, 6),
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "silu": lambda array: array * _sigmoid(array),
+    "softmax": _softmax,
+}
+
+
+@dataclass(slots=True)
+class Bench:
+    """The two models. ``values`` are the source's weights, ``others`` the target's where nothing is moved to."""
+
+    source: Side
+    target: Side
+    probe: Array
+    seed: int
+    values: Arrays = field(default_factory=dict)
+    others: Placed = field(default_factory=dict)
+    ran: Outputs | None = None
+    gave: Gave = field(default_factory=dict)
+    read: dict[str, str] = field(default_factory=dict)  # by layer, a digest of what its first call read
+    taps: list[str] = field(default_factory=list)
+    made: dict[int, tuple[Pairing, Placed]] = field(default_factory=dict)
+    runs: int = 0
+
+    def prepare(self, sources: Sequence[Part], targets: Sequence[Part]) -> None:
+        """Draw both sides' weights, load the source's, and run it with every part watched."""
+        self.values = dict(drawn(self.source, sources, self.seed))
+        self.others = self._placed(self.target, drawn(self.target, targets, self.seed + 1))
+        self.taps = list(dict.fromkeys(part.layer for part in sources if part.layer))
+        self._run_source()
+
+    def without(self, pairs: Iterable[Pairing]) -> None:
+        """Set what the source alone has in these pairs to 0, so that both sides can give the same."""
+        lone = [name for pairing in pairs for name in lone_tensors(pairing, self.source)]
+        if any(self.values[name].any() for name in lone):
+            self.values.update({name: np.zeros_like(self.values[name]) for name in lone})
+            self._run_source()
+
+    def _run_source(self) -> None:
+        self.source.load(self._placed(self.source, self.values).items()).result()
+        self.made.clear()
+        taps = self.taps
+        self.ran = self.source.run(self.probe, "float64", taps, reads=taps)()
+        self.gave = gave(self.ran)
+        self.read = {}
+        for tap in self.ran.taps:
+            if tap.read:
+                self.read.setdefault(tap.layer, digest(exchange.get(tap.read[0])))
+
+    def run(self, pairs: Iterable[Pairing], taps: Sequence[str], instead: Calls | None = None) -> Outputs:
+        """The target's forward pass with these pairs' weights moved to it."""
+        held = dict(self.others)
+        for pairing in pairs:
+            held.update(self._moved(pairing))
+        self.target.load(held.items()).result()
+        self.runs += 1
+        return self.target.run(self.probe, "float64", list(dict.fromkeys(taps)), instead=instead)()
+
+    def _moved(self, pairing: Pairing) -> Placed:
+        """Where the target's tensors of one pair lie; they are made once."""
+        if id(pairing) not in self.made:
+            specs = self.target.specs
+            arrays = ((name, array, specs[name].dtype) for name, array in self.moved(pairing).items())
+            self.made[id(pairing)] = pairing, dict(self.target.put(arrays))  # the pair is kept, and with it its id
+        return self.made[id(pairing)][1]
+
+    def moved(self, pairing: Pairing) -> Arrays:
+        """The target's tensors of one pair, by the plan that a table with this row alone gives."""
+        table = table_of([pairing.layer(self.columns)], self.source.table, self.columns)
+        held = {spec.name: spec for spec in pairing.source.tensors.values()}
+        wanted = {spec.name: spec for spec in pairing.target.tensors.values()}
+        without = set(lone_tensors(pairing, self.source))
+
+        def values(name: str) -> Array:
+            return np.zeros_like(self.values[name]) if name in without else self.values[name]
+
+        plan = make_plan(table, *self.columns, held, values, wanted=wanted)
+        return {step.target.name: computed(step, values) for step in plan.steps}
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        return self.source.implementation.name, self.target.implementation.name
+
+    @staticmethod
+    def _placed(side: Side, values: Arrays) -> Placed:
+        return dict(side.put((name, values[name], spec.dtype) for name, spec in side.specs.items()))
+
+    def agrees(self, pairing: Pairing, theirs: Gave) -> str | None:
+        """How what the two layers gave is the same, "" for to the last digits; None where it is not."""
+        ours, others = self.gave.get(pairing.source.layer, []), theirs.get(pairing.target.layer, [])
+        if not ours or len(ours) != len(others):
+            return None
+        said = [self._same(one, other) for one, other in zip(ours, others, strict=True)]
+        return None if None in said else next((how for how in said if how), "")
+
+    def _same(self, one: Array, other: Array) -> str | None:
+        pairs = [(a, b) for a in ways(self.source, one) for b in ways(self.target, other) if a.shape == b.shape]
+        if any(equal(a, b) for a, b in pairs):
+            return ""
+        for name, activation in ACTIVATIONS.items():
+            if any(equal(activation(a), b) or equal(a, activation(b)) for a, b in pairs):
+                return f"behind {name}"
+        return None
+
+    def outputs_agree(self, ran: Outputs) -> bool:
+        """Whether both models give the same, or one of them the other's behind a softmax."""
+        return self._outputs_same(ran) or bool(self.probabilities(ran))
+
+    def probabilities(self, ran: Outputs) -> str:
+        """The column that gives what the other does behind a softmax; "" for none."""
+        if self._outputs_same(ran):
+            return ""
+        one, other = self.columns
+        ends = ((one, (None, _softmax)), (other, (_softmax, None)))
+        return next((name for name, softmax in ends if self._outputs_same(ran, softmax)), "")
+
+    def _outputs_same(self, ran: Outputs, behind: tuple[Activation | None, Activation | None] = (None, None)) -> bool:
+        assert self.ran is not None
+        both = [
+            [squeezed(array if activation is None else activation(array)) for array in arrays]
+            for activation, arrays in zip(behind, (self.ran.arrays, ran.arrays), strict=True)
+        ]
+        return len(both[0]) == len(both[1]) and all(
+            one.shape == other.shape and equal(one, other) for one, other in zip(*both, strict=True)
+        )
+
+
+def lone_tensors(pairing: Pairing, side: Side) -> list[str]:
+    """The tensors of a source's part that the target's has not, though it could."""
+    here = side.implementation
+    roles = [role for role, column in pairing.lone.items() if column == here.name]
+    forms = [here.form(tensor) for tensor in pairing.kind.tensors if tensor.stated in roles]
+    return [pairing.source.tensors[form.name].name for form in forms if form is not None]
+
+
+def gave(ran: Outputs) -> Gave:
+    """By layer, what its calls gave first."""
+    found: Gave = defaultdict(list)
+    for tap in ran.taps:
+        if tap.gave:
+            found[tap.layer].append(exchange.get(tap.gave[0]))
+    return found
+
+
+def equal(one: Array, other: Array) -> bool:
+    """Whether two arrays agree to 1e-9 of the largest value, and say anything at all."""
+    return bool(distance(*alike(one, other)).judged(HELD)) and bool(np.ptp(one) > 0)
+
+
+def ways(side: Side, array: Array) -> list[Array]:
+    """An array with its channels first and as a sequence, without axes of length one."""
+    found = [side.channels_first(array, axes) for axes in ("channels", "sequence")]
+    return [squeezed(turned) for turned in found]
+
+
+def squeezed(array: Array) -> Array:
+    """The array, its batch left alone, without axes of length one."""
+    return array.reshape(array.shape[0], *(length for length in array.shape[1:] if length > 1))
+
+
+def drawn(side: Side, parts: Sequence[Part], seed: int) -> Arrays:
+    """Weights for a whole model, drawn as its parts' first readings say. In the dtype of the model."""
+    column = side.implementation.name
+    layers = [
+        Layer(
+            kind=part.readings[0].kind,
+            names=MappingProxyType({column: part.cell}),
+            sizes=MappingProxyType({}),
+            absent=frozenset(part.readings[0].kind.roles) - part.readings[0].roles,
+            only=MappingProxyType({}),
+            place=part.cell,
+        )
+        for part in parts
+        if part.readings and not part.readings[0].view
+    ]
+    table = table_of(layers, side.table, (column,))
+    found = {name: array for name, array, _ in random_weights(table, column, side.specs, seed)}
+    spoken = {entry.names[column].name for entry in table.entries}
+    for name, spec in side.specs.items():
+        if name not in spoken and STORAGE[spec.dtype].kind == "f":
+            found[name] = _plain(spec, seed)
+    return found
+
+
+def _plain(spec: TensorSpec, seed: int) -> Array:
+    """Values for a tensor of no known kind: around one for a vector, small enough for sums for anything larger."""
+    generator = np.random.default_rng([seed, *spec.name.encode()])
+    values = generator.uniform(0.5, 1.5, spec.shape)
+    if len(spec.shape) > 1:
+        values = generator.standard_normal(spec.shape) / np.sqrt(max(spec.shape))
+    return values.astype(STORAGE[spec.dtype])
+
+
+def table_of(layers: Sequence[Layer], like: Table, columns: Sequence[str]) -> Table:
+    """A table in memory of these rows and of some of another's columns."""
+    chosen = {name: like.implementations[name] for name in columns}
+    found: list[Entry] = [entry for layer in layers for entry in entries_of(layer, chosen)]
+    return replace(like, layers=tuple(layers), implementations=MappingProxyType(chosen), entries=tuple(found))

@@ -1,0 +1,145 @@
+"""A model's state dict as the parts that a table has rows for: layers with their tensors, in the order they run."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from xframe.inferring.readings import Reading, readings
+from xframe.mapping.kinds import Kinds
+from xframe.mapping.table import AND, OWN
+from xframe.tensors import TensorSpec
+
+Read = Callable[[Mapping[str, tuple[int, ...]], str], tuple[Reading, ...]]  # a layer's shapes and class → readings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What a cell of a table names: its tensors, by their own names, and the layer that holds them.
+
+    ``layer`` is "" where there is none that can be watched. ``calls`` are the numbers of its calls among all of the
+    model's, in the order in which they end; none where the forward pass does not use it.
+    """
+
+    cell: str
+    layer: str
+    class_: str
+    tensors: Mapping[str, TensorSpec]
+    readings: tuple[Reading, ...]
+    calls: tuple[int, ...] = ()
+    gave: tuple[int, ...] = field(default=())  # the shape of what its first call gave, channels first, without batch
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of its tensors, by their own names."""
+        return {own: spec.shape for own, spec in self.tensors.items()}
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """What parts have in common that could stand for each other."""
+        return self.class_, tuple(sorted(self.shapes.items())), bool(self.readings)
+
+
+def parts_of(
+    specs: Mapping[str, TensorSpec], layers: Mapping[str, str], framework: str, separator: str, kinds: Kinds
+) -> list[Part]:
+    """The parts of a state dict. ``layers`` are the classes of the model's layers, by name; empty for bare files."""
+
+    def read(shapes: Mapping[str, tuple[int, ...]], class_: str) -> tuple[Reading, ...]:
+        return readings(shapes, framework, class_, kinds)
+
+    return list(_Grouping(layers, separator, read, _words(kinds, framework)).parts("", specs))
+
+
+def _words(kinds: Kinds, framework: str) -> list[str]:
+    """Every own name of a tensor in this framework, long ones first: they contain short ones."""
+    found = {
+        form.name
+        for kind in kinds.kinds.values()
+        for tensor in kind.tensors
+        for dialect, form in tensor.forms.items()
+        if dialect.partition("/")[0] == framework
+    }
+    return sorted(found, key=lambda name: (-len(name), name))
+
+
+@dataclass(slots=True)
+class _Grouping:
+    layers: Mapping[str, str]
+    separator: str
+    read: Read
+    words: Sequence[str]
+
+    def parts(self, prefix: str, tensors: Mapping[str, TensorSpec]) -> Iterator[Part]:
+        """Those below ``prefix``; ``tensors`` by what stands behind it. The outermost layer that reads is the part."""
+        whole = self._part(prefix, tensors) if prefix else None
+        if whole is not None:
+            yield whole
+            return
+        own = {name: spec for name, spec in tensors.items() if self.separator not in name}
+        below: dict[str, dict[str, TensorSpec]] = defaultdict(dict)
+        for name, spec in tensors.items():
+            head, separator, rest = name.partition(self.separator)
+            if separator:
+                below[head][rest] = spec
+        if own:
+            yield from self._own(prefix, own)
+        for head, held in below.items():
+            yield from self.parts(f"{prefix}{self.separator}{head}" if prefix else head, held)
+
+    def _part(self, cell: str, tensors: Mapping[str, TensorSpec]) -> Part | None:
+        """One part of these tensors, where they read as a layer of some kind."""
+        layer = self._layer(cell)
+        class_ = self.layers.get(layer, "")
+        found = self.read({own: spec.shape for own, spec in tensors.items()}, class_ if layer == cell else "")
+        if not found:
+            return None
+        return Part(cell=cell, layer=layer, class_=class_, tensors=dict(tensors), readings=found)
+
+    def _own(self, prefix: str, tensors: Mapping[str, TensorSpec]) -> Iterator[Part]:
+        """A layer's own tensors: one part, or several whose names share what is no kind's word; else as they are."""
+        whole = self._part(prefix, tensors) if prefix else None
+        if whole is not None:
+            yield whole
+            return
+        cells: dict[str, dict[str, TensorSpec]] = defaultdict(dict)
+        for name, spec in tensors.items():
+            cell, own = self._placed(name)
+            cells[cell][own] = spec
+        found = [
+            self._part(f"{prefix}{self.separator}{cell}" if prefix else cell, held) for cell, held in cells.items()
+        ]
+        if all(found):
+            yield from (part for part in found if part is not None)
+        else:
+            layer = self._layer(prefix)
+            yield Part(cell=prefix, layer=layer, class_=self.layers.get(layer, ""), tensors=dict(tensors), readings=())
+
+    def _placed(self, name: str) -> tuple[str, str]:
+        """``weight_ih_l1`` as ``{tensor}_l1`` and ``weight_ih``: a kind's word, where it stands by itself."""
+        for word in self.words:
+            match = re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", name)
+            if match and word != name:
+                return f"{name[: match.start()]}{OWN}{name[match.end() :]}", word
+        return OWN, name
+
+    def _layer(self, cell: str) -> str:
+        """The innermost layer that the cell lies in."""
+        name = cell
+        while name and name not in self.layers:
+            name = name.rpartition(self.separator)[0]
+        return name
+
+
+def joined(parts: Sequence[Part], same: Callable[[Part, Part], bool]) -> list[Part]:
+    """Parts that are the same tensors under other names, as one part with several names; ``same`` holds two of them."""
+    found: list[Part] = []
+    for part in parts:
+        twin = next((other for other in found if other.shapes == part.shapes and same(other, part)), None)
+        if twin is None:
+            found.append(part)
+        else:
+            found[found.index(twin)] = replace(twin, cell=f"{twin.cell}{AND}{part.cell}")
+    return found

@@ -1,0 +1,196 @@
+"""The table as a text: rows folded, kinds of its own, a comment on each doubtful row, and what has no counterpart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from xframe.errors import UsageError
+from xframe.inferring.folding import Folded, fold
+from xframe.inferring.pairing import Pairing
+from xframe.inferring.parts import Part
+from xframe.inferring.result import Finding
+from xframe.mapping import Implementation, Kind, Kinds, Table
+from xframe.mapping.table import OUTPUTS
+
+
+@dataclass(slots=True)
+class OwnKinds:
+    """The kinds that the table states itself, each once; one of another content under the same name is numbered."""
+
+    known: Kinds
+    found: dict[str, Kind] = field(default_factory=dict)
+
+    def name(self, kind: Kind) -> str:
+        """What the kind is called in the table."""
+        if self.known.kinds.get(kind.name) == kind:
+            return kind.name
+        content = _content(kind)
+        for number in range(1, len(self.found) + 2):
+            name = kind.name if number == 1 else f"{kind.name}_{number}"
+            if name not in self.known.kinds and (name not in self.found or _content(self.found[name]) == content):
+                self.found.setdefault(name, replace(kind, name=name))
+                return name
+        raise AssertionError("every number is taken")
+
+
+def written(
+    table: Table, findings: Sequence[Finding], alone: tuple[Sequence[Part], Sequence[Part]], known: Kinds
+) -> tuple[str, int]:
+    """The whole text, and how many rows it has. ``table`` has the columns, the input and the options."""
+    kinds = OwnKinds(known)
+    columns = tuple(table.implementations)
+    rows = [row for finding in findings for row in [(_key(finding, kinds), _names(finding.pairing, columns))]]
+    folded = fold(rows)
+    parts = [
+        "\n".join(_head(table)),
+        *("\n".join(_row(key, row)) for key, row in folded),  # type: ignore[arg-type]
+        *("\n".join(_kind(name, kind)) for name, kind in kinds.found.items()),
+        *_alone(columns, alone),
+    ]
+    return "\n\n".join(parts) + "\n", len(folded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What rows have in common that can be one; ``doubt`` keeps a doubtful one by itself."""
+
+    kind: str
+    sizes: tuple[tuple[str, int], ...]
+    without: tuple[str, ...]
+    lone: tuple[tuple[str, str], ...]
+    doubt: str = ""
+
+
+def _key(finding: Finding, kinds: OwnKinds) -> _Key:
+    pairing = finding.pairing
+    doubt = f"{finding.doubt}" if finding.doubt else ""
+    sizes, lone = tuple(sorted(pairing.sizes.items())), tuple(sorted(pairing.lone.items()))
+    return _Key(kinds.name(pairing.kind), sizes, tuple(sorted(pairing.absent)), lone, doubt)
+
+
+def _names(pairing: Pairing, columns: Sequence[str]) -> Mapping[str, str]:
+    return dict(zip(columns, (pairing.source.cell, pairing.target.cell), strict=True))
+
+
+def _head(table: Table) -> Iterator[str]:
+    yield f"summary = {_text(table.summary)}"
+    lengths = ", ".join(str(length) for length in table.input)
+    yield f"input   = [{lengths}]"
+    if table.tokens is not None:
+        yield f"tokens  = {table.tokens}"
+    elif table.input_axes != "channels":
+        yield f"input_axes = {_text(table.input_axes)}"
+    if table.output_axes != table.input_axes:
+        yield f"output_axes = {_text(table.output_axes)}"
+    if table.options:
+        yield ""
+        yield "[options]"
+        yield from (f"{name} = {_value(value)}" for name, value in table.options.items())
+    yield ""
+    yield "[implementations]"
+    yield from (f"{_bare(name)} = {_implementation(column)}" for name, column in table.implementations.items())
+
+
+def _implementation(column: Implementation) -> str:
+    said = [f"build = {_text(column.build)}"]
+    if column.dialect != column.framework.name:
+        said.append(f"dialect = {_text(column.dialect)}")
+    if column.options:
+        said.append(f"options = [{', '.join(map(_text, column.options))}]")
+    if column.fixed:
+        said.append("with = { " + ", ".join(f"{name} = {_value(value)}" for name, value in column.fixed.items()) + " }")
+    if column.output != OUTPUTS[0]:
+        said.append(f"output = {_text(column.output)}")
+    return "{ " + ", ".join(said) + " }"
+
+
+def _row(key: _Key, row: Folded) -> Iterator[str]:
+    if key.doubt:
+        yield f"# doubtful: {key.doubt}"
+    yield "[[layers]]"
+    lines = [("kind", _text(key.kind))]
+    if row.loops:
+        lines.append(
+            ("for", "{ " + ", ".join(f"{name} = {_loop(values)}" for name, values in row.loops.items()) + " }")
+        )
+    if key.sizes:
+        lines.append(("sizes", "{ " + ", ".join(f"{axis} = {length}" for axis, length in key.sizes) + " }"))
+    if key.without:
+        lines.append(("without", f"[{', '.join(map(_text, key.without))}]"))
+    lines += [(_bare(column), _text(cell)) for column, cell in row.names.items()]
+    yield from _aligned(lines)
+    for role, column in key.lone:
+        yield f"\n  [layers.only.{_bare(role)}]"
+        because = f"inferred: only {column} has it; the others get along without it"
+        yield from _aligned([("in", f"[{_text(column)}]"), ("value", "0"), ("because", _text(because))], indent="  ")
+
+
+def _loop(values: tuple[int, ...]) -> str:
+    if values == tuple(range(values[0], values[-1] + 1)):
+        return f'"{values[0]}..{values[-1]}"'
+    return "[" + ", ".join(f'"{value}"' for value in values) + "]"
+
+
+def _kind(name: str, kind: Kind) -> Iterator[str]:
+    yield f"[kinds.{_bare(name)}]"
+    lines = [("summary", _text(kind.summary))]
+    if kind.output != "channels":
+        lines.append(("output", _text(kind.output)))
+    yield from _aligned(lines)
+    for tensor in kind.tensors:
+        yield f"\n  [kinds.{_bare(name)}.{_bare(tensor.role)}]"
+        said = [("draw", _text(tensor.draw))] if tensor.draw != "shift" else []
+        if tensor.dtype is not None:
+            said.append(("dtype", _text(tensor.dtype)))
+        for dialect, form in tensor.forms.items():
+            if form.part:
+                raise UsageError(f"No table can be written: {kind.summary} is in blocks, which no kind of its own has.")
+            said.append((_bare(dialect), f"{{ {_bare(form.name)} = {_text(form.pattern.text)} }}"))
+        if tensor.sums:
+            said.append(("sums", f"[{', '.join(map(_text, tensor.sums))}]"))
+        if tensor.fill is not None:
+            discard = ", discard = true" if tensor.fill.discard else ""
+            said.append(
+                ("fill", f"{{ value = {tensor.fill.value:g}{discard}, because = {_text(tensor.fill.because)} }}")
+            )
+        yield from _aligned(said, indent="  ")
+
+
+def _content(kind: Kind) -> Hashable:
+    return tuple(
+        (tensor.role, tuple((dialect, form.name, form.pattern.text) for dialect, form in tensor.forms.items()))
+        for tensor in kind.tensors
+    )
+
+
+def _alone(columns: Sequence[str], alone: tuple[Sequence[Part], Sequence[Part]]) -> Iterator[str]:
+    for column, parts in zip(columns, alone, strict=True):
+        if parts:
+            names = "\n".join(f"#   {part.cell or '(the model itself)'}  {described(part)}" for part in parts)
+            yield f"# No counterpart was found for these layers of {column}:\n{names}"
+
+
+def described(part: Part) -> str:
+    """Its class and its tensors' shapes, for people."""
+    shapes = ", ".join(f"{own} {'×'.join(map(str, spec.shape)) or 'scalar'}" for own, spec in part.tensors.items())
+    return f"{part.class_}: {shapes}" if part.class_ else shapes
+
+
+def _aligned(lines: Sequence[tuple[str, str]], indent: str = "") -> Iterator[str]:
+    width = max((len(key) for key, _ in lines if not key.startswith('"')), default=0)
+    return (f"{indent}{key:<{width}} = {value}" for key, value in lines)
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _value(value: object) -> str:
+    return _text(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _bare(key: str) -> str:
+    """A key as TOML wants it: in quotes where it is more than a word."""
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _text(key)

@@ -1,0 +1,274 @@
+"""``infer``: from two models that no table describes to the table, each of its rows tried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
+
+import numpy as np
+
+from xframe.checkpoints.staging import staged
+from xframe.digests import digest
+from xframe.errors import UsageError
+from xframe.inferring.alignment import Candidates, by_name, by_order
+from xframe.inferring.bench import Bench
+from xframe.inferring.pairing import Hints
+from xframe.inferring.parts import Part, joined, parts_of
+from xframe.inferring.result import Finding, InferResult
+from xframe.inferring.search import Search
+from xframe.inferring.writing import written
+from xframe.mapping import Implementation, Kinds, Option, Table, load_kinds
+from xframe.proving import oddities
+from xframe.proving.probe import random_input
+from xframe.proving.sides import Side
+from xframe.stopwatch import Progress, Stopwatch, silent
+from xframe.tensors import Array
+from xframe.workers import Pool
+from xframe.workflows.diff import DiffOptions, diff
+
+DTYPE = "float64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferOptions:
+    """What the models read, and how they are built.
+
+    ``input`` is C × H × W, or T × D with ``axes`` "sequence"; T alone with ``tokens``, how many token ids there are.
+    ``set`` are arguments of both factories, ``set_one`` by column those of one. ``out`` is where the table goes.
+    """
+
+    input: tuple[int, ...]
+    axes: str = "channels"
+    output_axes: str = ""
+    tokens: int | None = None
+    seed: int = 0
+    out: Path | None = None
+    set: Mapping[str, Option] = field(default_factory=dict)
+    set_one: Mapping[str, Mapping[str, Option]] = field(default_factory=dict)
+    prove: bool = True
+
+
+def infer(
+    source: str,
+    target: str,
+    options: InferOptions,
+    *,
+    pool: Pool | None = None,
+    progress: Progress = silent,
+) -> InferResult:
+    """Find out which layer of ``target`` is which of ``source``, each ``column=build`` such as ``torch=net:Net``.
+
+    Doubts are results, not errors. Raises UsageError, ModelError and the others of xframe.errors; OutputError where the
+    table cannot be written. Without ``pool`` the workers end with the call.
+
+    >>> bool(infer("paddle=mine:Net", "torch=theirs:Net", InferOptions(input=(3, 64, 64))))  # doctest: +SKIP
+    True
+    """
+    known = load_kinds()
+    table = _skeleton((source, target), options, known)
+    with ExitStack() as stack:
+        workers = pool or stack.enter_context(Pool())
+        workers.start(*(column.framework.name for column in table.implementations.values()))
+        stack.enter_context(workers.scratch())
+        return _Infer(table, options, known, workers, Stopwatch(progress), progress).carry_out()
+
+
+def _skeleton(specs: tuple[str, str], options: InferOptions, known: Kinds) -> Table:
+    """A table without rows: both columns, the input and the options."""
+    columns = dict(_column(spec, options, known) for spec in specs)
+    if len(columns) < len(specs):
+        raise UsageError(f"Both sides are called '{next(iter(columns))}'. Call one {next(iter(columns))}/other=….")
+    axes = "sequence" if options.tokens is not None else options.axes
+    return Table(
+        name=options.out.stem if options.out is not None else "inferred",
+        summary=f"{specs[0].partition('=')[2]} and {specs[1].partition('=')[2]}",
+        file=options.out or Path("inferred.toml"),
+        input=options.input,
+        options=MappingProxyType(dict(options.set)),
+        defaults=MappingProxyType(dict(options.set)),
+        lengths=frozenset(),
+        implementations=MappingProxyType(columns),
+        layers=(),
+        entries=(),
+        input_axes=axes,
+        output_axes=options.output_axes or axes,
+        tokens=options.tokens,
+    )
+
+
+def _column(spec: str, options: InferOptions, known: Kinds) -> tuple[str, Implementation]:
+    name, equals, build = spec.partition("=")
+    world = name.partition("/")[0]
+    if not equals or not build:
+        raise UsageError(f"A side is COLUMN=BUILD, such as torch=mypackage.nets:build; found '{spec}'.")
+    if world not in known.frameworks:
+        raise UsageError(f"Unknown framework '{world}' in '{spec}'. Known: {', '.join(known.frameworks)}.")
+    fixed = MappingProxyType(dict(options.set_one.get(name, {})))
+    column = Implementation(
+        name=name, framework=known.frameworks[world], build=build, dialect=name, options=tuple(options.set), fixed=fixed
+    )
+    return name, column
+
+
+@dataclass(slots=True)
+class _Infer:
+    """One inference under way."""
+
+    table: Table
+    options: InferOptions
+    known: Kinds
+    pool: Pool
+    watch: Stopwatch
+    progress: Progress
+    source: Side = field(init=False)
+    target: Side = field(init=False)
+
+    def __post_init__(self) -> None:
+        one, other = self.table.implementations.values()
+        self.source = Side(self.pool, self.table, one, "infer source", DTYPE)
+        self.target = Side(self.pool, self.table, other, "infer target", DTYPE)
+
+    def carry_out(self) -> InferResult:
+        """The straight line."""
+        with self.watch("build", "building both models"):
+            probe = random_input(self.table, self.options.seed)
+            sources, targets = (self._parts(side, probe) for side in (self.source, self.target))
+        with self.watch("pair", "pairing by kinds, lengths, order and names"):
+            bench = Bench(self.source, self.target, probe, self.options.seed)
+            search = self._started(bench, sources, targets, probe)
+        with self.watch("try", "trying pairs out"):
+            search.carry_out()
+            findings = tuple(self._finding(search, part) for part in sources if part.cell in search.pairs)
+        paired = {finding.pairing.target.cell for finding in findings}
+        alone = (
+            tuple(part for part in sources if part.cell not in search.pairs),
+            tuple(part for part in targets if part.cell not in paired),
+        )
+        text, rows = written(self._spoken(search, findings), findings, alone, self.known)
+        result = InferResult(
+            columns=bench.columns, specs=(self.source.specs, self.target.specs), findings=findings, source_alone=alone[0], target_alone=alone[1], text=text,
+            rows=rows, runs=bench.runs, notes=oddities.notes((self.source, self.target), probe),
+        )  # fmt: skip
+        with self.watch("prove", "comparing both models by the table"):
+            result = self._proven(result)
+        return replace(result, seconds=self.watch.finish())
+
+    def _parts(self, side: Side, probe: Array) -> list[Part]:
+        """The parts of a model, in the order in which they run; parts that do not run are last."""
+        framework = side.implementation.framework
+        layers = side.layers()
+        found = parts_of(side.specs, layers, framework.name, framework.separator, self.known)
+        state = {name: extent.map() for name, extent in side.state()().items()}
+        found = joined(found, lambda one, other: _tied(one, other, state))
+        taps = list(dict.fromkeys(part.layer for part in found if part.layer))
+        calls = side.calls(probe, taps)
+        placed = []
+        for part in found:
+            own = [index for index, call in enumerate(calls) if call.layer == part.layer]
+            gave = calls[own[0]].gave if own else ()
+            placed.append(replace(part, calls=tuple(own), gave=gave))
+        return sorted(placed, key=lambda part: part.calls[:1] or (len(calls),))
+
+    def _started(self, bench: Bench, sources: list[Part], targets: list[Part], probe: Array) -> Search:
+        """The better of two first guesses."""
+        ends = self.source.implementation, self.target.implementation
+        candidates = Candidates(ends, self._hints(probe))
+        bench.prepare(sources, targets)
+        searches: list[Search] = []
+        for guess in (by_order, by_name):
+            pairs = guess(sources, targets, candidates)
+            if searches and pairs == searches[0].pairs:
+                continue
+            bench.without(pairs.values())
+            search = Search(bench, candidates, sources, targets, pairs, self.progress)
+            searches.append(search)
+            failing = search.first_failing()
+            if failing is None:
+                return search
+        return max(searches, key=lambda search: len(search.settled))
+
+    def _hints(self, probe: Array) -> Hints:
+        """Shapes of feature maps, and numbers of heads, from both models."""
+        maps: dict[tuple[int, int, int], None] = {}
+        heads: dict[int, None] = {}
+        for side in (self.source, self.target):
+            for call in side.calls(probe, list(side.layers())):
+                for shape in (call.gave, call.read):
+                    if len(shape) == 3:
+                        maps[shape[0], shape[1], shape[2]] = None
+            for held in side.attributes().values():
+                if isinstance(number := held.get("heads"), int):
+                    heads[number] = None
+        return Hints(tuple(maps), tuple(heads))
+
+    def _finding(self, search: Search, part: Part) -> Finding:
+        pairing = search.pairs[part.cell]
+        calls = len(part.calls)
+        often = "its call" if calls == 1 else f"all {calls} calls"
+        if part.cell in search.twins:
+            doubt = f"exchanged with {', '.join(search.twins[part.cell])} everything gives the same"
+            return Finding(pairing=pairing, evidence="its outputs agree", doubt=doubt)
+        if part.cell in search.settled:
+            how = search.settled[part.cell]
+            lone = f"only {next(iter(pairing.lone.values()))} has a {next(iter(pairing.lone))}" if pairing.lone else ""
+            return Finding(pairing=pairing, evidence=f"the outputs of {often} agree {how}".rstrip(), doubt=lone)
+        if part.cell in search.apart:
+            return Finding(
+                pairing=pairing, evidence="kind and lengths fit",
+                doubt="reading the same, the two do not give the same, nor does any other layer",
+            )  # fmt: skip
+        if search.reaches_the_outputs(part.cell):
+            return Finding(pairing=pairing, evidence="with other values the model's outputs would not agree")
+        doubt = "its kind and lengths fit, but nothing that runs depends on it"
+        return Finding(pairing=pairing, evidence="kind and lengths fit", doubt=doubt)
+
+    def _spoken(self, search: Search, findings: tuple[Finding, ...]) -> Table:
+        """The table's head: a column that no own kind speaks of by its own name needs no dialect.
+
+        One whose outputs are a softmax of the other's returns probabilities.
+        """
+        spoken = {
+            dialect
+            for finding in findings
+            for tensor in finding.pairing.kind.tensors
+            for dialect in tensor.forms
+            if self.known.kinds.get(finding.pairing.kind.name) != finding.pairing.kind
+        }
+        columns = {
+            name: replace(
+                column,
+                dialect=name if name in spoken else column.framework.name,
+                output="probabilities" if name == search.softmax else column.output,
+            )
+            for name, column in self.table.implementations.items()
+        }
+        return replace(self.table, implementations=MappingProxyType(columns))
+
+    def _proven(self, result: InferResult) -> InferResult:
+        """Both models compared by the table, as any user of it would; then it is put where it should go."""
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / f"{self.table.name}.toml"
+            path.write_text(result.text, encoding="utf-8")
+            proof = None
+            if self.options.prove and not (result.source_alone or result.target_alone):
+                proof = diff(str(path), *result.columns, DiffOptions(seed=self.options.seed), pool=self.pool)
+        return replace(result, proof=proof, out=self._kept(result.text))
+
+    def _kept(self, text: str) -> Path | None:
+        out = self.options.out
+        if out is not None:
+            with staged(out) as stage:
+                stage.path.write_text(text, encoding="utf-8")
+                stage.publish()
+        return out
+
+
+def _tied(one: Part, other: Part, state: Mapping[str, Array]) -> bool:
+    """Whether two parts are the same tensors: the same bits, and not just ones or zeros."""
+    pairs = [(state[spec.name], state[other.tensors[own].name]) for own, spec in one.tensors.items()]
+    telling = any(array.size > 1 and np.ptp(array) > 0 for array, _ in pairs)
+    return telling and all(digest(array) == digest(twin) for array, twin in pairs)
