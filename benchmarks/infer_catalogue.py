@@ -95,8 +95,8 @@ def held(table: Table, found: InferResult, columns: tuple[str, str]) -> tuple[in
     """Tensors of the target that are right, wrong and declared doubtful."""
     assert found.out is not None
     expected = _filled(table, found, columns)
-    doubtful = {spec.name for finding in found.doubtful for spec in finding.pairing.target.tensors.values()}
-    doubtful |= {spec.name for part in found.target_alone for spec in part.tensors.values()}
+    doubtful = {spec.name for finding in found.doubtful for spec in finding.pairing.target.specs}
+    doubtful |= {spec.name for part in found.target_alone for spec in part.specs}
     given = {} if found.source_alone or found.target_alone else _filled(load_table(str(found.out)), found, columns)
     certain = [name for name in expected if name not in doubtful]
     same = [name for name in certain if name in given and np.array_equal(expected[name], given[name])]

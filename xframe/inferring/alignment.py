@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from xframe.inferring.pairing import Hints, Pairing, alike, pairings
 from xframe.inferring.parts import Part
+from xframe.inferring.readings import is_sure
 from xframe.inferring.solving import solve
 from xframe.mapping import Implementation
 
@@ -47,7 +48,13 @@ class Candidates:
             kind == other and all(sizes.get(axis, length) == length for axis, length in lengths.items())
             for kind, sizes in self._read(source)
             for other, lengths in there
-        )
+        ) or self._raw(source, target)
+
+    def _raw(self, source: Part, target: Part) -> bool:
+        """Whether the two are layers of classes of their own whose tensors pair by shape."""
+        own = not is_sure(source.class_) and not is_sure(target.class_)
+        alike = sorted(map(sorted, source.shapes.values())) == sorted(map(sorted, target.shapes.values()))
+        return own and alike and bool(pairings(source, target, self.ends, self.hints))
 
     def _read(self, part: Part) -> list[tuple[str, dict[str, int]]]:
         if part.signature not in self._sizes:

@@ -116,8 +116,8 @@ class Bench:
     def moved(self, pairing: Pairing) -> Arrays:
         """The target's tensors of one pair, by the plan that a table with this row alone gives."""
         table = table_of([pairing.layer(self.columns)], self.source.table, self.columns)
-        held = {spec.name: spec for spec in pairing.source.tensors.values()}
-        wanted = {spec.name: spec for spec in pairing.target.tensors.values()}
+        held = {spec.name: spec for spec in pairing.source.specs}
+        wanted = {spec.name: spec for spec in pairing.target.specs}
         without = set(lone_tensors(pairing, self.source))
 
         def values(name: str) -> Array:
@@ -197,8 +197,10 @@ def equal(one: Array, other: Array) -> bool:
 
 
 def ways(side: Side, array: Array) -> list[Array]:
-    """An array with its channels first and as a sequence, without axes of length one."""
+    """An array with its channels first, as it is, and with its features brought to the front; no axes of length one."""
     found = [side.channels_first(array, axes) for axes in ("channels", "sequence")]
+    if array.ndim > 2:
+        found.append(np.moveaxis(array, -1, 1))
     return [squeezed(turned) for turned in found]
 
 

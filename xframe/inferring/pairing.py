@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from xframe.inferring.own_kinds import Ends, kind_between, kind_of_raw
 from xframe.inferring.parts import Part
-from xframe.inferring.readings import Reading
+from xframe.inferring.readings import Reading, is_sure
 from xframe.inferring.solving import Held, is_open, solve
 from xframe.mapping.kinds import Fill, Kind
 from xframe.mapping.table import Layer
@@ -101,8 +101,9 @@ def pairings(source: Part, target: Part, ends: Ends, hints: Hints) -> tuple[Pair
             for read in itertools.product(source.readings, target.readings)
             for pairing in _of((source, target), read, ends, hints)
         )
-        return tuple(_distinct(found))
-    if source.readings or target.readings:
+        if known := tuple(_distinct(found)):
+            return known
+    if is_sure(source.class_) or is_sure(target.class_):
         return ()
     return tuple(itertools.islice(_raw(source, target, ends), _MOST_RAW))
 

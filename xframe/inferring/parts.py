@@ -12,6 +12,7 @@ from xframe.mapping.kinds import Kinds
 from xframe.mapping.table import AND, OWN
 from xframe.tensors import TensorSpec
 
+_RECURRENT = "RNN|LSTM|GRU|SimpleRNN|BiRNN"
 Read = Callable[[Mapping[str, tuple[int, ...]], str], tuple[Reading, ...]]  # a layer's shapes and class → readings
 
 
@@ -29,12 +30,28 @@ class Part:
     tensors: Mapping[str, TensorSpec]
     readings: tuple[Reading, ...]
     calls: tuple[int, ...] = ()
+    again: tuple[TensorSpec, ...] = ()  # its tensors' further names
+    shared: bool = False  # with other parts, so that what the layer gives says nothing of this part alone
     gave: tuple[int, ...] = field(default=())  # the shape of what its first call gave, channels first, without batch
+
+    @property
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """Its tensors, under all their names in the state dict."""
+        return (*self.tensors.values(), *self.again)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of its tensors, by their own names."""
         return {own: spec.shape for own, spec in self.tensors.items()}
+
+    def reads_as(self, *kinds: str) -> bool:
+        """Whether it reads as nothing but one of these kinds."""
+        return bool(self.readings) and all(reading.kind.name in kinds for reading in self.readings)
+
+    @property
+    def seen(self) -> bool:
+        """Whether what it gives can be watched: it is a layer that runs, and the only part of it."""
+        return bool(self.layer and self.calls) and not self.shared
 
     @property
     def signature(self) -> tuple[object, ...]:
@@ -104,33 +121,48 @@ class _Grouping:
         if whole is not None:
             yield whole
             return
+        for words in ([word for word in self.words if not re.search(r"\d", word)], self.words):
+            found = [self._part(cell, held) for cell, held in self._cells(prefix, tensors, words).items()]
+            if all(found):
+                yield from (part for part in found if part is not None)
+                return
+        layer = self._layer(prefix)
+        yield Part(cell=prefix, layer=layer, class_=self.layers.get(layer, ""), tensors=dict(tensors), readings=())
+
+    def _cells(
+        self, prefix: str, tensors: Mapping[str, TensorSpec], words: Sequence[str]
+    ) -> dict[str, dict[str, TensorSpec]]:
+        """The tensors by what their names share besides the kinds' words: ``gru.{tensor}_l1``."""
         cells: dict[str, dict[str, TensorSpec]] = defaultdict(dict)
         for name, spec in tensors.items():
-            cell, own = self._placed(name)
-            cells[cell][own] = spec
-        found = [
-            self._part(f"{prefix}{self.separator}{cell}" if prefix else cell, held) for cell, held in cells.items()
-        ]
-        if all(found):
-            yield from (part for part in found if part is not None)
-        else:
-            layer = self._layer(prefix)
-            yield Part(cell=prefix, layer=layer, class_=self.layers.get(layer, ""), tensors=dict(tensors), readings=())
+            cell, own = self._placed(name, words)
+            cells[f"{prefix}{self.separator}{cell}" if prefix else cell][own] = spec
+        return cells
 
-    def _placed(self, name: str) -> tuple[str, str]:
+    @staticmethod
+    def _placed(name: str, words: Sequence[str]) -> tuple[str, str]:
         """``weight_ih_l1`` as ``{tensor}_l1`` and ``weight_ih``: a kind's word, where it stands by itself."""
-        for word in self.words:
+        for word in words:
             match = re.search(rf"(?<![A-Za-z]){re.escape(word)}(?![A-Za-z])", name)
             if match and word != name:
                 return f"{name[: match.start()]}{OWN}{name[match.end() :]}", word
         return OWN, name
 
     def _layer(self, cell: str) -> str:
-        """The innermost layer that the cell lies in."""
+        """The innermost layer that the cell lies in; of a recurrent layer's cell that layer: it is what is called."""
         name = cell
-        while name and name not in self.layers:
+        while name and (name not in self.layers or self._is_inside(name)):
             name = name.rpartition(self.separator)[0]
         return name
+
+    def _is_inside(self, name: str) -> bool:
+        """Whether this is the cell of a recurrent layer, or what holds one."""
+        outer = name.rpartition(self.separator)[0]
+        while outer:
+            if re.fullmatch(_RECURRENT, self.layers.get(outer, "")):
+                return True
+            outer = outer.rpartition(self.separator)[0]
+        return False
 
 
 def joined(parts: Sequence[Part], same: Callable[[Part, Part], bool]) -> list[Part]:
@@ -141,5 +173,6 @@ def joined(parts: Sequence[Part], same: Callable[[Part, Part], bool]) -> list[Pa
         if twin is None:
             found.append(part)
         else:
-            found[found.index(twin)] = replace(twin, cell=f"{twin.cell}{AND}{part.cell}")
+            cell, again = f"{twin.cell}{AND}{part.cell}", (*twin.again, *part.specs)
+            found[found.index(twin)] = replace(twin, cell=cell, again=again)
     return found

@@ -94,6 +94,11 @@ def _of_kind(kind: Kind, shapes: Shapes, framework: str) -> Iterator[Reading]:
             yield reading
 
 
+def is_sure(class_: str) -> bool:
+    """Whether a class is a framework's own of a known kind."""
+    return any(re.fullmatch(classes, class_) for classes in CLASSES.values())
+
+
 def dialects(kind: Kind, framework: str) -> list[str]:
     """The framework itself, then its dialects that the kind speaks of."""
     spoken = {dialect for tensor in kind.tensors for dialect in tensor.forms}

@@ -45,14 +45,20 @@ class Search:
         """Until every layer that runs agrees with its counterpart, or is set apart."""
         while (found := self.first_failing()) is not None:
             self.progress(f"{len(self.settled)} of {len(self._running)} layers settled")
-            if not self._another(found) and not self._turned(found):
+            if not self._another(found) and not self._turned(found) and not self._among_unseen(found):
                 self.apart.add(found.cell)
-        self._try_unseen()
+        assert self.ran is not None
+        if not self.apart and not self.bench.outputs_agree(self.ran):
+            self._among_unseen(None)
         self._test_twins()
 
     @property
+    def _order(self) -> list[str]:
+        return [part.cell for part in self._running]
+
+    @property
     def _running(self) -> list[Part]:
-        return [part for part in self.sources if part.calls and part.layer]
+        return [part for part in self.sources if part.seen]
 
     def first_failing(self) -> Part | None:
         """Run all pairs; the first layer that does not agree with its counterpart, though it could have one."""
@@ -67,30 +73,29 @@ class Search:
 
     @property
     def unseen(self) -> list[str]:
-        """Pairs of which one side at least is no layer that runs and can be watched."""
-        return [
-            cell
-            for cell, pairing in self.pairs.items()
-            if not all(part.layer and part.calls for part in (pairing.source, pairing.target))
-        ]
+        """Pairs of which one side at least is no layer that runs and can be watched by itself."""
+        return [cell for cell, pairing in self.pairs.items() if not (pairing.source.seen and pairing.target.seen)]
 
-    def _try_unseen(self) -> None:
-        """Of layers that cannot be watched, only the outputs tell: ways to pair them until those agree."""
-        assert self.ran is not None
-        cells = self.unseen
-        if not cells or self.apart or self.bench.outputs_agree(self.ran):
-            return
+    def _among_unseen(self, part: Part | None) -> bool:
+        """Of what cannot be watched only what comes behind tells: ways to pair it until ``part`` agrees.
+
+        None stands for the outputs.
+        """
+        cells, order = self.unseen, self._order
         before = dict(self.pairs)
-        sources, targets = zip(*((pair.source, pair.target) for pair in map(before.__getitem__, cells)), strict=True)
+        sources, targets = [before[cell].source for cell in cells], [before[cell].target for cell in cells]
         ways = [[way for target in targets for way in self.candidates.of(source, target)] for source in sources]
         whole = (tried for tried in itertools.product(*ways) if len({way.target.cell for way in tried}) == len(cells))
-        for tried in itertools.islice(whole, _MOST_UNSEEN):
+        for tried in itertools.islice(whole, _MOST_UNSEEN if cells else 0):
             self.pairs.update(zip(cells, tried, strict=True))
-            self.ran = self._trial(self.pairs.values(), [])
-            if self.bench.outputs_agree(self.ran):
-                return
+            failing = self.first_failing()
+            assert self.ran is not None
+            further = failing is not None and part is not None and order.index(failing.cell) > order.index(part.cell)
+            if further or (failing is None and (part is not None or self.bench.outputs_agree(self.ran))):
+                return True
         self.pairs.update(before)
         self.first_failing()
+        return False
 
     def _trial(self, pairs: Iterable[Pairing], taps: Sequence[str]) -> Outputs:
         return self.bench.run(pairs, taps, self._instead())
@@ -109,7 +114,7 @@ class Search:
 
     def _agreeing(self, theirs: Gave) -> Iterator[tuple[str, str]]:
         for cell, pairing in self.pairs.items():
-            how = self.bench.agrees(pairing, theirs) if pairing.source.calls else None
+            how = self.bench.agrees(pairing, theirs) if cell not in self.unseen else None
             if how is not None and cell not in self.apart:
                 yield cell, how
 
@@ -117,7 +122,7 @@ class Search:
         """Every way to pair it with a running layer of the target that is not settled."""
         held = {self.pairs[cell].target.cell for cell in self.settled}
         for target in self.targets:
-            if target.calls and target.layer and target.cell not in held:
+            if target.seen and target.cell not in held:
                 ways = self.candidates.of(part, target)
                 if ways:
                     yield ways
@@ -153,19 +158,32 @@ class Search:
 
     def _turned(self, part: Part) -> bool:
         """Layers before it that read the same input and look the same may be exchanged: another order of them helps."""
-        order = [other.cell for other in self._running]
-        for group in reversed(self._groups(before=order.index(part.cell))):
-            cells = [member.cell for member in group]
-            before = {cell: self.pairs[cell] for cell in cells}
-            for targets in itertools.islice(itertools.permutations(before.values()), 1, _MOST_TWINS):
-                ways = [self.candidates.of(member, pair.target) for member, pair in zip(group, targets, strict=True)]
-                if all(ways):
-                    self.pairs.update({cell: found[0] for cell, found in zip(cells, ways, strict=True)})
-                    failing = self.first_failing()
-                    if failing is None or order.index(failing.cell) > order.index(part.cell):
-                        return True
-            self.pairs.update(before)
+        for group in reversed(self._groups(before=self._order.index(part.cell))):
+            before = dict(self.pairs)
+            targets = [before[member.cell].target for member in group]
+            for order in itertools.islice(itertools.permutations(targets), 1, _MOST_TWINS):
+                if self._exchange(group, order) and self._resettled(part):
+                    return True
+                self.pairs = dict(before)
         self.first_failing()
+        return False
+
+    def _exchange(self, group: Sequence[Part], targets: Sequence[Part]) -> bool:
+        """Pair these with those, each in the likeliest way; False where some cannot be paired."""
+        ways = [self.candidates.of(member, target) for member, target in zip(group, targets, strict=True)]
+        if all(ways):
+            self.pairs.update({member.cell: found[0] for member, found in zip(group, ways, strict=True)})
+        return all(ways)
+
+    def _resettled(self, part: Part | None) -> bool:
+        """Find what lies behind an exchange its new counterparts, up to ``part`` and with it; None for to the end."""
+        last = len(self._order) if part is None else self._order.index(part.cell)
+        for _ in self._order:
+            failing = self.first_failing()
+            if failing is None or self._order.index(failing.cell) > last:
+                return True
+            if not self._another(failing):
+                return False
         return False
 
     def _groups(self, before: int) -> list[list[Part]]:
@@ -178,19 +196,16 @@ class Search:
 
     def _test_twins(self) -> None:
         """Exchange such layers once more: where everything still agrees, the numbers cannot tell them apart."""
-        settled = set(self.settled)
+        assert self.ran is not None
+        before, settled, agreed = dict(self.pairs), len(self.settled), self.bench.outputs_agree(self.ran)
         for group in self._groups(before=len(self._running)):
             for one, other in itertools.combinations(group, 2):
-                here, there = self.pairs[one.cell], self.pairs[other.cell]
-                ways = self.candidates.of(one, there.target), self.candidates.of(other, here.target)
-                if not all(ways):
-                    continue
-                self.pairs.update({one.cell: ways[0][0], other.cell: ways[1][0]})
-                self.first_failing()
-                if settled <= set(self.settled):
+                targets = before[other.cell].target, before[one.cell].target
+                alike = self._exchange((one, other), targets) and self._resettled(None)
+                if alike and (len(self.settled), self.bench.outputs_agree(self.ran)) == (settled, agreed):
                     self.twins[one.cell] = (*self.twins.get(one.cell, ()), other.cell)
                     self.twins[other.cell] = (*self.twins.get(other.cell, ()), one.cell)
-                self.pairs.update({one.cell: here, other.cell: there})
+                self.pairs = dict(before)
         self.first_failing()
 
     @property

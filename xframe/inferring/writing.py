@@ -12,7 +12,7 @@ from xframe.inferring.pairing import Pairing
 from xframe.inferring.parts import Part
 from xframe.inferring.result import Finding
 from xframe.mapping import Implementation, Kind, Kinds, Table
-from xframe.mapping.table import OUTPUTS
+from xframe.mapping.table import AND, OUTPUTS, OWN
 
 
 @dataclass(slots=True)
@@ -41,7 +41,9 @@ def written(
     """The whole text, and how many rows it has. ``table`` has the columns, the input and the options."""
     kinds = OwnKinds(known)
     columns = tuple(table.implementations)
-    rows = [row for finding in findings for row in [(_key(finding, kinds), _names(finding.pairing, columns))]]
+    rows = [
+        row for finding in findings for row in [(_key(finding, kinds), _names(finding.pairing, table.implementations))]
+    ]
     folded = fold(rows)
     parts = [
         "\n".join(_head(table)),
@@ -70,8 +72,15 @@ def _key(finding: Finding, kinds: OwnKinds) -> _Key:
     return _Key(kinds.name(pairing.kind), sizes, tuple(sorted(pairing.absent)), lone, doubt)
 
 
-def _names(pairing: Pairing, columns: Sequence[str]) -> Mapping[str, str]:
-    return dict(zip(columns, (pairing.source.cell, pairing.target.cell), strict=True))
+def _names(pairing: Pairing, columns: Mapping[str, Implementation]) -> Mapping[str, str]:
+    """Its cells. Where a layer is seen as another kind, what the two give has other shapes: no diff may compare it."""
+    cells = [part.cell for part in (pairing.source, pairing.target)]
+    if pairing.view:
+        cells = [
+            cell if OWN in cell or AND in cell else f"{cell}{column.framework.separator}{OWN}"
+            for cell, column in zip(cells, columns.values(), strict=True)
+        ]
+    return dict(zip(columns, cells, strict=True))
 
 
 def _head(table: Table) -> Iterator[str]:

@@ -31,6 +31,8 @@ from xframe.workers import Pool
 from xframe.workflows.diff import DiffOptions, diff
 
 DTYPE = "float64"
+CELLS = ("lstm_cell", "gru_cell")  # one layer and direction of a recurrent network, where one side has several
+WHOLE = ("lstm", "gru")  # then those of one layer are read as cells too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,10 @@ class _Infer:
         """The straight line."""
         with self.watch("build", "building both models"):
             probe = random_input(self.table, self.options.seed)
-            sources, targets = (self._parts(side, probe) for side in (self.source, self.target))
+            sources, targets = (self._parts(side, probe, self.known) for side in (self.source, self.target))
+            if any(part.reads_as(*CELLS) for part in (*sources, *targets)):
+                single = replace(self.known, kinds={n: kind for n, kind in self.known.kinds.items() if n not in WHOLE})
+                sources, targets = (self._parts(side, probe, single) for side in (self.source, self.target))
         with self.watch("pair", "pairing by kinds, lengths, order and names"):
             bench = Bench(self.source, self.target, probe, self.options.seed)
             search = self._started(bench, sources, targets, probe)
@@ -150,18 +155,19 @@ class _Infer:
         )
         text, rows = written(self._spoken(search, findings), findings, alone, self.known)
         result = InferResult(
-            columns=bench.columns, specs=(self.source.specs, self.target.specs), findings=findings, source_alone=alone[0], target_alone=alone[1], text=text,
+            columns=bench.columns, specs=(self.source.specs, self.target.specs), findings=findings,
+            source_alone=alone[0], target_alone=alone[1], text=text,
             rows=rows, runs=bench.runs, notes=oddities.notes((self.source, self.target), probe),
         )  # fmt: skip
         with self.watch("prove", "comparing both models by the table"):
             result = self._proven(result)
         return replace(result, seconds=self.watch.finish())
 
-    def _parts(self, side: Side, probe: Array) -> list[Part]:
+    def _parts(self, side: Side, probe: Array, kinds: Kinds) -> list[Part]:
         """The parts of a model, in the order in which they run; parts that do not run are last."""
         framework = side.implementation.framework
         layers = side.layers()
-        found = parts_of(side.specs, layers, framework.name, framework.separator, self.known)
+        found = parts_of(side.specs, layers, framework.name, framework.separator, kinds)
         state = {name: extent.map() for name, extent in side.state()().items()}
         found = joined(found, lambda one, other: _tied(one, other, state))
         taps = list(dict.fromkeys(part.layer for part in found if part.layer))
@@ -170,7 +176,8 @@ class _Infer:
         for part in found:
             own = [index for index, call in enumerate(calls) if call.layer == part.layer]
             gave = calls[own[0]].gave if own else ()
-            placed.append(replace(part, calls=tuple(own), gave=gave))
+            shared = sum(other.layer == part.layer for other in found) > 1
+            placed.append(replace(part, calls=tuple(own), gave=gave, shared=shared))
         return sorted(placed, key=lambda part: part.calls[:1] or (len(calls),))
 
     def _started(self, bench: Bench, sources: list[Part], targets: list[Part], probe: Array) -> Search:

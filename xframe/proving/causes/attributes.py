@@ -51,6 +51,8 @@ def _paddings(evidence: Evidence) -> tuple[Padding, Padding] | None:
     alignment, sides = evidence.alignment, evidence.attributes
     if alignment is None or not all("padding" in held for held in sides) or not all(alignment.margins):
         return None
+    if evidence.read[0].ndim != evidence.read[1].ndim:  # a convolution of one dimension written as one of two
+        return None
     one, other = (
         [
             [own + zeros for own, zeros in zip(pair, ends, strict=True)]

@@ -1,0 +1,139 @@
+"""`infer` on networks that position, shape or names would mislead: it is right, or it says that it doubts."""
+
+import pytest
+
+from xframe.mapping import load_table
+from xframe.workflows.infer import InferOptions
+from xframe.workflows.infer import infer as carry_out
+
+FLAT, MAP, STEPS = (6,), (3, 8, 8), (3, 6, 1)
+
+
+@pytest.fixture
+def infer(pool, tmp_path):
+    """Of two classes of nets.inferred, the second as `torch/other`; their arguments follow a colon."""
+
+    def run(source, target, input_=FLAT, *, one=None, other=None, **options):
+        out = tmp_path / "inferred.toml"
+        sides = f"torch=nets.inferred:{source}", f"torch/other=nets.inferred:{target}"
+        found = {"torch": one or {}, "torch/other": other or {}}
+        return carry_out(*sides, InferOptions(input=input_, out=out, set_one=found, **options), pool=pool)
+
+    return run
+
+
+def pairs(result):
+    return {finding.pairing.source.cell: finding.pairing.target.cell for finding in result.findings}
+
+
+def test_branches_in_another_order(infer):
+    found = infer("Branches", "BranchesShuffled", MAP)
+    assert (found.verdict, found.exit_code) == ("inferred", 0)
+    assert pairs(found) == {
+        "near.0": "c1", "near.2": "c2", "far.0": "b1", "far.2": "b2", "pooled.0": "a1", "pooled.2": "a2", "head": "out",
+    }  # fmt: skip
+    assert bool(found.proof)
+
+
+def test_layers_that_read_the_same_and_look_the_same(infer):
+    found = infer("Attention", "AttentionShuffled", (6, 8), axes="sequence")
+    assert found.verdict == "inferred"
+    assert pairs(found) == {"query": "lin2", "key": "lin1", "value": "lin0", "out": "lin3"}
+
+
+def test_what_the_numbers_cannot_tell_apart_is_said(infer):
+    found = infer("Sum", "Sum")
+    assert (found.verdict, found.exit_code) == ("doubtful", 1)
+    assert [finding.doubt for finding in found.doubtful] == [
+        "exchanged with two everything gives the same", "exchanged with one everything gives the same",
+    ]  # fmt: skip
+    assert found.text.count("# doubtful: ") == 2
+    assert pairs(found) == {"one": "one", "two": "two"}  # by name
+
+
+def test_convolutions_that_the_other_writes_as_something_else(infer):
+    found = infer("Pointwise", "PointwiseOtherwise", STEPS)
+    assert found.verdict == "inferred"
+    assert pairs(found) == {"along": "conv", "mix": "linear", "head": "last"}
+    kinds = {finding.pairing.source.cell: finding.pairing.kind.name for finding in found.findings}
+    assert kinds == {
+        "along": "conv1d_kx1_convolution", "mix": "linear_1x1_convolution",
+        "head": "linear_after_flatten_convolution_large_its_map",
+    }  # fmt: skip
+
+
+def test_a_layer_that_nothing_calls_is_doubtful(infer):
+    found = infer("Spare", "SpareRenamed")
+    assert found.verdict == "doubtful"
+    assert [(finding.pairing.source.cell, finding.pairing.target.cell) for finding in found.doubtful] == [
+        ("spare", "a")
+    ]
+    assert "nothing that runs depends on it" in found.doubtful[0].doubt
+    assert bool(found.proof)
+
+
+def test_a_batch_norm_on_one_side_only(infer):
+    found = infer("Plain", "Plain", MAP, one={"norm": True})
+    assert (found.verdict, found.exit_code) == ("incomplete", 1)
+    assert [part.cell for part in found.source_alone] == ["norm"]
+    assert found.target_alone == ()
+    assert found.proof is None
+    assert "# No counterpart was found for these layers of torch:\n#   norm  BatchNorm2d: weight 4" in found.text
+
+
+def test_a_bias_on_one_side_only(infer):
+    found = infer("Plain", "Plain", MAP, other={"bias": False})
+    assert found.verdict == "doubtful"
+    assert [finding.doubt for finding in found.doubtful] == ["only torch has a bias"]
+    (layer,) = [layer for layer in load_table(str(found.out)).layers if layer.only]
+    assert layer.only["bias"][0] == {"torch"}
+
+
+def test_another_epsilon_is_different_with_its_place(infer):
+    found = infer("Plain", "Plain", MAP, one={"norm": True}, other={"norm": True, "epsilon": 1e-3})
+    assert (found.verdict, found.exit_code) == ("doubtful", 1)
+    (doubtful,) = found.doubtful
+    assert (doubtful.pairing.source.cell, doubtful.pairing.target.cell) == ("norm", "norm")
+    assert pairs(found) == {"conv1": "conv1", "norm": "norm", "conv2": "conv2"}
+    assert found.proof.first_divergence.causes[0].cause == "epsilon"
+
+
+def test_blocks_in_a_plain_list_are_said_to_be_there(infer):
+    found = infer("Hidden", "Shown")
+    assert found.verdict == "incomplete"
+    assert [part.cell for part in found.target_alone] == ["rest.0"]
+    assert any("rest[0]" in note and "not registered" in note for note in found.notes)
+
+
+def test_a_layer_that_is_called_several_times(infer):
+    found = infer("Repeated", "RepeatedRenamed")
+    assert found.verdict == "inferred"
+    assert pairs(found) == {"once": "layers.0", "thrice": "layers.1"}
+    assert "all 3 calls" in next(f.evidence for f in found.findings if f.pairing.source.cell == "thrice")
+
+
+def test_tensors_of_no_known_kind(infer):
+    """Which vector is which, and that the matrix is turned, only numbers tell."""
+    found = infer("Owning", "Owning", other={"transposed": True})
+    assert found.verdict == "inferred"
+    tensors = load_table(str(found.out)).layers[0].kind.tensors
+    forms = {
+        tensor.forms["torch"].name: (tensor.forms["torch/other"].name, tensor.forms["torch/other"].pattern.text)
+        for tensor in tensors
+    }
+    assert forms == {
+        "gain": ("beta", "axis0"), "shift": ("alpha", "axis0"), "mixing": ("matrix", "axis1 axis0"),
+    }  # fmt: skip
+
+
+def test_one_tensor_under_two_names(infer):
+    found = infer("Tied", "TiedRenamed", (7,), tokens=11)
+    assert found.verdict == "inferred"
+    assert pairs(found) == {"embedding, head": "words", "mix": "dense"}
+
+
+def test_networks_that_are_not_the_same(infer):
+    found = infer("Plain", "Plain", MAP, other={"classes": 7})
+    assert found.verdict == "incomplete"
+    assert [part.cell for part in found.source_alone] == ["conv2"]
+    assert [part.cell for part in found.target_alone] == ["conv2"]
