@@ -132,6 +132,26 @@ def test_one_tensor_under_two_names(infer):
     assert pairs(found) == {"embedding, head": "words", "mix": "dense"}
 
 
+@pytest.mark.parametrize("order", ["qkv", "vqk"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_three_layers_that_the_other_has_as_one(infer, order, turned):
+    sides = [("Fused", {"order": order}), ("Unfused", {})][:: -1 if turned else 1]
+    found = infer(sides[0][0], sides[1][0], (6, 8), axes="sequence", one=sides[0][1], other=sides[1][1])
+    assert found.verdict == "inferred"
+    assert set(map(frozenset, pairs(found).items())) == {
+        frozenset({"first"}), frozenset({"out"}), frozenset({"qkv", "{tensor}"}),
+    }  # fmt: skip
+    words = {"q": "query", "k": "key", "v": "value"}
+    assert " ".join(f"part{index + 1}={words[letter]}" for index, letter in enumerate(order)) in found.text
+
+
+def test_three_layers_as_one_head_by_head(infer):
+    found = infer("Fused", "Unfused", (6, 8), axes="sequence", one={"by_head": True})
+    assert found.verdict == "inferred"
+    (row,) = [layer for layer in load_table(str(found.out)).layers if "fused" in layer.kind.name]
+    assert dict(row.sizes) == {"heads": 2, "key": 4}
+
+
 def test_networks_that_are_not_the_same(infer):
     found = infer("Plain", "Plain", MAP, other={"classes": 7})
     assert found.verdict == "incomplete"

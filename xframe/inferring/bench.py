@@ -66,7 +66,6 @@ class Bench:
     others: Placed = field(default_factory=dict)
     ran: Outputs | None = None
     gave: Gave = field(default_factory=dict)
-    read: dict[str, str] = field(default_factory=dict)  # by layer, a digest of what its first call read
     taps: list[str] = field(default_factory=list)
     made: dict[int, tuple[Pairing, Placed]] = field(default_factory=dict)
     runs: int = 0
@@ -75,7 +74,7 @@ class Bench:
         """Draw both sides' weights, load the source's, and run it with every part watched."""
         self.values = dict(drawn(self.source, sources, self.seed))
         self.others = self._placed(self.target, drawn(self.target, targets, self.seed + 1))
-        self.taps = list(dict.fromkeys(part.layer for part in sources if part.layer))
+        self.taps = list(dict.fromkeys(layer for part in sources for layer in part.layers))
         self._run_source()
 
     def without(self, pairs: Iterable[Pairing]) -> None:
@@ -88,13 +87,8 @@ class Bench:
     def _run_source(self) -> None:
         self.source.load(self._placed(self.source, self.values).items()).result()
         self.made.clear()
-        taps = self.taps
-        self.ran = self.source.run(self.probe, "float64", taps, reads=taps)()
+        self.ran = self.source.run(self.probe, "float64", self.taps)()
         self.gave = gave(self.ran)
-        self.read = {}
-        for tap in self.ran.taps:
-            if tap.read:
-                self.read.setdefault(tap.layer, digest(exchange.get(tap.read[0])))
 
     def run(self, pairs: Iterable[Pairing], taps: Sequence[str], instead: Calls | None = None) -> Outputs:
         """The target's forward pass with these pairs' weights moved to it."""
@@ -136,7 +130,7 @@ class Bench:
 
     def agrees(self, pairing: Pairing, theirs: Gave) -> str | None:
         """How what the two layers gave is the same, "" for to the last digits; None where it is not."""
-        ours, others = self.gave.get(pairing.source.layer, []), theirs.get(pairing.target.layer, [])
+        ours, others = _given(pairing.source, self.gave, pairing), _given(pairing.target, theirs, pairing)
         if not ours or len(ours) != len(others):
             return None
         said = [self._same(one, other) for one, other in zip(ours, others, strict=True)]
@@ -174,6 +168,25 @@ class Bench:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A call of a layer: the shape of what it gave first, C × H × W, and a digest of what it read."""
+
+    layer: str
+    gave: tuple[int, ...] = ()
+    read: str = ""
+
+
+def watched(side: Side, probe: Array, layers: Sequence[str]) -> list[Watched]:
+    """The calls of these layers in a forward pass in float64, in the order in which they end."""
+    found = []
+    for tap in side.run(probe, "float64", layers, reads=layers)().taps:
+        shape = exchange.get(tap.gave[0]).shape if tap.gave else ()
+        read = digest(exchange.get(tap.read[0])) if tap.read else ""
+        found.append(Watched(tap.layer, side.without_batch(shape), read))
+    return found
+
+
 def lone_tensors(pairing: Pairing, side: Side) -> list[str]:
     """The tensors of a source's part that the target's has not, though it could."""
     here = side.implementation
@@ -189,6 +202,14 @@ def gave(ran: Outputs) -> Gave:
         if tap.gave:
             found[tap.layer].append(exchange.get(tap.gave[0]))
     return found
+
+
+def _given(part: Part, found: Gave, pairing: Pairing) -> list[Array]:
+    """What the calls of a part gave; of one that is several layers, joined as the pair says."""
+    calls = [found.get(layer, []) for layer in part.layers]
+    if pairing.fusion is None or not part.members:
+        return calls[0] if calls else []
+    return [pairing.fusion.joined(outputs) for outputs in zip(*calls, strict=False)]
 
 
 def equal(one: Array, other: Array) -> bool:
@@ -221,7 +242,8 @@ def drawn(side: Side, parts: Sequence[Part], seed: int) -> Arrays:
             only=MappingProxyType({}),
             place=part.cell,
         )
-        for part in parts
+        for whole in parts
+        for part in whole.members or (whole,)
         if part.readings and not part.readings[0].view
     ]
     table = table_of(layers, side.table, (column,))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from xframe.inferring.fusing import Fusion, fusions
 from xframe.inferring.own_kinds import Ends, kind_between, kind_of_raw
 from xframe.inferring.parts import Part
 from xframe.inferring.readings import Reading, is_sure
@@ -37,6 +38,7 @@ class Pairing:
     absent: frozenset[str] = frozenset()
     guess: str = ""
     view: str = ""
+    fusion: Fusion | None = None
 
     def layer(self, columns: tuple[str, str]) -> Layer:
         """The row, for a table of these two columns."""
@@ -95,6 +97,11 @@ def _joined(held: Sequence[Held], axes: set[str]) -> int:
 
 def pairings(source: Part, target: Part, ends: Ends, hints: Hints) -> tuple[Pairing, ...]:
     """Every way in which the two could be one layer, the likeliest first; none where they cannot."""
+    if source.members or target.members:
+        return tuple(
+            Pairing(source=source, target=target, kind=kind, sizes=sizes, fusion=fusion)
+            for kind, fusion, sizes in fusions(source, target, ends, hints.heads)
+        )
     if source.readings and target.readings:
         found = (
             pairing

@@ -30,6 +30,8 @@ class Part:
     tensors: Mapping[str, TensorSpec]
     readings: tuple[Reading, ...]
     calls: tuple[int, ...] = ()
+    read: str = ""  # a digest of what its first call read
+    members: tuple[Part, ...] = ()  # the layers that it is made of, where the other side has them as one
     again: tuple[TensorSpec, ...] = ()  # its tensors' further names
     shared: bool = False  # with other parts, so that what the layer gives says nothing of this part alone
     gave: tuple[int, ...] = field(default=())  # the shape of what its first call gave, channels first, without batch
@@ -51,7 +53,16 @@ class Part:
     @property
     def seen(self) -> bool:
         """Whether what it gives can be watched: it is a layer that runs, and the only part of it."""
+        if self.members:
+            return all(member.seen for member in self.members)
         return bool(self.layer and self.calls) and not self.shared
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Those that it is, to be watched; none where there is none."""
+        if self.members:
+            return tuple(member.layer for member in self.members)
+        return (self.layer,) if self.layer else ()
 
     @property
     def signature(self) -> tuple[object, ...]:

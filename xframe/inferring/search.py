@@ -62,7 +62,7 @@ class Search:
 
     def first_failing(self) -> Part | None:
         """Run all pairs; the first layer that does not agree with its counterpart, though it could have one."""
-        self.ran = self._trial(self.pairs.values(), [part.layer for part in self.targets if part.layer])
+        self.ran = self._trial(self.pairs.values(), [layer for part in self.targets for layer in part.layers])
         theirs = gave(self.ran)
         self.settled = dict(self._agreeing(theirs))
         for part in self._running:
@@ -137,7 +137,7 @@ class Search:
                 continue
             taken = {way.target.cell for way in tried}
             others = [pairing for pairing in self.pairs.values() if pairing.target.cell not in taken]
-            theirs = gave(self._trial([*others, *tried], [way.target.layer for way in tried]))
+            theirs = gave(self._trial([*others, *tried], [layer for way in tried for layer in way.target.layers]))
             hits = [way for way in tried if self.bench.agrees(way, theirs) is not None]
             if hits:
                 self._assign(max(hits, key=lambda way: self.candidates.score(part, way.target)))
@@ -165,6 +165,19 @@ class Search:
                 if self._exchange(group, order) and self._resettled(part):
                     return True
                 self.pairs = dict(before)
+        return self._reordered(part)
+
+    def _reordered(self, part: Part) -> bool:
+        """Layers before it that are several in one may be so in another order: what they give does not tell which."""
+        before = dict(self.pairs)
+        for cell in reversed(self._order[: self._order.index(part.cell)]):
+            pairing = before.get(cell)
+            if pairing is not None and pairing.fusion is not None:
+                for way in self.candidates.of(pairing.source, pairing.target):
+                    self.pairs = {**before, cell: way}
+                    if self._resettled(part):
+                        return True
+        self.pairs = before
         self.first_failing()
         return False
 
@@ -190,8 +203,8 @@ class Search:
         """Settled layers that read the same input and have the same tensors, among the first so many."""
         found: dict[object, list[Part]] = defaultdict(list)
         for part in self._running[:before]:
-            if part.cell in self.settled and part.layer in self.bench.read:
-                found[part.signature, self.bench.read[part.layer]].append(part)
+            if part.cell in self.settled and part.read:
+                found[part.signature, part.read].append(part)
         return [group for group in found.values() if len(group) > 1]
 
     def _test_twins(self) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from xframe.errors import UsageError
 from xframe.inferring.folding import Folded, fold
 from xframe.inferring.pairing import Pairing
 from xframe.inferring.parts import Part
 from xframe.inferring.result import Finding
-from xframe.mapping import Implementation, Kind, Kinds, Table
+from xframe.mapping import Implementation, Kind, Kinds, KindTensor, Table
 from xframe.mapping.table import AND, OUTPUTS, OWN
 
 
@@ -148,23 +148,51 @@ def _kind(name: str, kind: Kind) -> Iterator[str]:
     if kind.output != "channels":
         lines.append(("output", _text(kind.output)))
     yield from _aligned(lines)
-    for tensor in kind.tensors:
-        yield f"\n  [kinds.{_bare(name)}.{_bare(tensor.role)}]"
-        said = [("draw", _text(tensor.draw))] if tensor.draw != "shift" else []
-        if tensor.dtype is not None:
-            said.append(("dtype", _text(tensor.dtype)))
-        for dialect, form in tensor.forms.items():
-            if form.part:
-                raise UsageError(f"No table can be written: {kind.summary} is in blocks, which no kind of its own has.")
-            said.append((_bare(dialect), f"{{ {_bare(form.name)} = {_text(form.pattern.text)} }}"))
-        if tensor.sums:
-            said.append(("sums", f"[{', '.join(map(_text, tensor.sums))}]"))
-        if tensor.fill is not None:
-            discard = ", discard = true" if tensor.fill.discard else ""
-            said.append(
-                ("fill", f"{{ value = {tensor.fill.value:g}{discard}, because = {_text(tensor.fill.because)} }}")
-            )
-        yield from _aligned(said, indent="  ")
+    for stated in kind.roles:
+        tensors = [tensor for tensor in kind.tensors if tensor.stated == stated]
+        yield f"\n  [kinds.{_bare(name)}.{_bare(stated)}]"
+        yield from _aligned(list(_tensor(tensors)), indent="  ")
+
+
+def _tensor(tensors: Sequence[KindTensor]) -> Iterator[tuple[str, str]]:
+    """One tensor of a kind, or the blocks of one: how it is drawn, then its names and axes."""
+    first = tensors[0]
+    if first.draw != "shift":
+        yield "draw", _text(first.draw)
+    if first.dtype is not None:
+        yield "dtype", _text(first.dtype)
+    for dialect in first.forms:
+        name = _spelt([tensor.forms[dialect].name for tensor in tensors], _words(tensors))
+        yield _bare(dialect), f"{{ {_bare(name)} = {_text(first.forms[dialect].pattern.text)} }}"
+    if first.sums:
+        yield "sums", f"[{', '.join(map(_text, first.sums))}]"
+    if first.fill is not None:
+        discard = ", discard = true" if first.fill.discard else ""
+        yield "fill", f"{{ value = {first.fill.value:g}{discard}, because = {_text(first.fill.because)} }}"
+
+
+def _words(tensors: Sequence[KindTensor]) -> tuple[str, list[str]]:
+    """The axis whose blocks these tensors are, and each one's word."""
+    parts = [next((form.part for form in tensor.forms.values() if form.part), {}) for tensor in tensors]
+    axis = next(iter(parts[0]), "")
+    return axis, [part[axis] for part in parts if axis]
+
+
+def _spelt(names: Sequence[str], words: tuple[str, Sequence[str]]) -> str:
+    """One name for all blocks: ``{part q=query k=key}.weight`` where each has a tensor of its own."""
+    if len(set(names)) == 1:
+        return names[0]
+    start = _shared(names)
+    end = _shared([name[len(start) :][::-1] for name in names])[::-1]
+    spelt = (name[len(start) : len(name) - len(end)] for name in names)
+    said = " ".join(f"{word}={own}" for word, own in zip(words[1], spelt, strict=True))
+    return f"{start}{{{words[0]} {said}}}{end}"
+
+
+def _shared(texts: Sequence[str]) -> str:
+    """What all of these begin with."""
+    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in alike)
 
 
 def _content(kind: Kind) -> Hashable:

@@ -237,9 +237,10 @@ class Side:
     def calls(self, probe: Array, taps: Sequence[str]) -> list[LayerCall]:
         """Like ``trace``, in float64, of layers that no table speaks of: maps channels first, others as they are."""
         found = self._ask("trace", inputs=self._place(probe), taps=list(taps), dtype="float64").result()
-        return [LayerCall(name, *(self._map(shape) for shape in (read, gave))) for name, read, gave in found]
+        return [LayerCall(name, self.without_batch(read), self.without_batch(gave)) for name, read, gave in found]
 
-    def _map(self, shape: Sequence[int]) -> tuple[int, ...]:
+    def without_batch(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of one of a batch: of a map channels first, of anything else as it is."""
         return self._one(shape, "channels" if len(shape) > 3 else "sequence")
 
     def _one(self, shape: Sequence[int], axes: str) -> tuple[int, ...]:

@@ -15,7 +15,8 @@ from xframe.checkpoints.staging import staged
 from xframe.digests import digest
 from xframe.errors import UsageError
 from xframe.inferring.alignment import Candidates, by_name, by_order
-from xframe.inferring.bench import Bench
+from xframe.inferring.bench import Bench, Watched, watched
+from xframe.inferring.fusing import composed
 from xframe.inferring.pairing import Hints
 from xframe.inferring.parts import Part, joined, parts_of
 from xframe.inferring.result import Finding, InferResult
@@ -142,6 +143,8 @@ class _Infer:
             if any(part.reads_as(*CELLS) for part in (*sources, *targets)):
                 single = replace(self.known, kinds={n: kind for n, kind in self.known.kinds.items() if n not in WHOLE})
                 sources, targets = (self._parts(side, probe, single) for side in (self.source, self.target))
+            separators = [column.framework.separator for column in self.table.implementations.values()]
+            sources, targets = (composed(sources, targets, separators[0]), composed(targets, sources, separators[1]))
         with self.watch("pair", "pairing by kinds, lengths, order and names"):
             bench = Bench(self.source, self.target, probe, self.options.seed)
             search = self._started(bench, sources, targets, probe)
@@ -171,13 +174,13 @@ class _Infer:
         state = {name: extent.map() for name, extent in side.state()().items()}
         found = joined(found, lambda one, other: _tied(one, other, state))
         taps = list(dict.fromkeys(part.layer for part in found if part.layer))
-        calls = side.calls(probe, taps)
+        calls = watched(side, probe, taps)
         placed = []
         for part in found:
             own = [index for index, call in enumerate(calls) if call.layer == part.layer]
-            gave = calls[own[0]].gave if own else ()
+            first = calls[own[0]] if own else Watched(part.layer)
             shared = sum(other.layer == part.layer for other in found) > 1
-            placed.append(replace(part, calls=tuple(own), gave=gave, shared=shared))
+            placed.append(replace(part, calls=tuple(own), gave=first.gave, read=first.read, shared=shared))
         return sorted(placed, key=lambda part: part.calls[:1] or (len(calls),))
 
     def _started(self, bench: Bench, sources: list[Part], targets: list[Part], probe: Array) -> Search:

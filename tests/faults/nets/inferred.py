@@ -242,3 +242,41 @@ class TiedRenamed(nn.Module):
 
     def forward(self, x):
         return self.dense(self.words(x)).tanh() @ self.words.weight.T
+
+
+class Fused(nn.Module):
+    """Attention with two heads; queries, keys and values by one layer, in this `order`, head by head if `by_head`."""
+
+    def __init__(self, order="qkv", by_head=False):
+        super().__init__()
+        self.order, self.by_head = order, by_head
+        self.first, self.qkv, self.out = nn.Linear(8, 8), nn.Linear(8, 24), nn.Linear(8, 8)
+
+    def forward(self, x):
+        x = self.first(x)
+        joined = self.qkv(x)
+        if self.by_head:
+            parts = joined.reshape(*x.shape[:2], 2, 3, 4).permute(3, 0, 2, 1, 4)
+        else:
+            parts = joined.reshape(*x.shape[:2], 3, 2, 4).permute(2, 0, 3, 1, 4)
+        found = dict(zip(self.order, parts, strict=True))
+        mixed = (found["q"] @ found["k"].transpose(2, 3)).softmax(-1) @ found["v"]
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class Unfused(nn.Module):
+    """The same, with a layer for each."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(8, 8)
+        self.value, self.key, self.query, self.out = (nn.Linear(8, 8) for _ in range(4))
+        self.heads = 2
+
+    def forward(self, x):
+        x = self.first(x)
+        query, key, value = (
+            part(x).reshape(*x.shape[:2], 2, 4).transpose(1, 2) for part in (self.query, self.key, self.value)
+        )
+        mixed = (query @ key.transpose(2, 3)).softmax(-1) @ value
+        return self.out(mixed.transpose(1, 2).flatten(2))
