@@ -24,16 +24,18 @@ def infer(
         typer.Argument(
             metavar="SOURCE=BUILD",
             help="A column's name and what builds its model: paddle=mypackage.nets:Net. The name is a framework's, or "
-            "one of its own behind it, such as torch/old.",
+            "one of its own behind it, such as torch/old. Or a table, which gets TARGET as a further column.",
         ),
     ],
     target: Annotated[str, typer.Argument(metavar="TARGET=BUILD", help="The other model: torch=theirs.nets:build.")],
     input_: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--input", metavar="1x3x224x224", help="The shape of an input: a batch of any size, then C×H×W, or T×D."
+            "--input",
+            metavar="1x3x224x224",
+            help="The shape of an input: a batch of any size, then C×H×W, or T×D. A table knows its own.",
         ),
-    ],
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.toml", help="Where the table goes; without, to stdout.")
     ] = None,
@@ -70,9 +72,10 @@ def infer(
     if out is not None and out.exists() and not force:
         raise UsageError(f"{out} is there already. Try: --force to write over it, or another name.")
     both, one = _arguments(set_ or [])
+    shape = () if input_ is None else _lengths(input_)
     options = InferOptions(
-        input=_lengths(input_), axes="sequence" if sequence else "channels", tokens=tokens, seed=seed, out=out,
-        set=both, set_one=one,
+        input=shape, axes="sequence" if sequence else "channels", tokens=tokens, seed=seed, out=out, set=both,
+        set_one=one,
     )  # fmt: skip
     with progress_on_stderr(quiet=quiet or json_) as progress:
         result = carry_out(source, target, options, progress=progress)

@@ -7,9 +7,11 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 _NUMBER = re.compile(r"\d+")
 _NAMES = "ijkmnpq"
+Key = TypeVar("Key", bound=Hashable)
 Names = Mapping[str, str]  # a column's name → its cell
 
 
@@ -22,12 +24,12 @@ class Folded:
     count: int
 
 
-def fold(rows: Sequence[tuple[Hashable, Names]]) -> list[tuple[Hashable, Folded]]:
+def fold(rows: Sequence[tuple[Key, Names]]) -> list[tuple[Key, Folded]]:
     """Each row's key, which must be alike for rows to be one, and its cells. In the order of the first of each."""
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for index, (key, names) in enumerate(rows):
         groups[key, tuple((column, _NUMBER.sub("#", cell)) for column, cell in names.items())].append(index)
-    found = []
+    found: list[tuple[int, Key, Folded]] = []
     for members in groups.values():
         columns = list(rows[members[0]][1])
         cells = [[rows[index][1][column] for column in columns] for index in members]

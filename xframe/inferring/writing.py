@@ -8,11 +8,10 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xframe.inferring.folding import Folded, fold
-from xframe.inferring.pairing import Pairing
 from xframe.inferring.parts import Part
-from xframe.inferring.result import Finding
+from xframe.inferring.rows import Row
 from xframe.mapping import Implementation, Kind, Kinds, KindTensor, Table
-from xframe.mapping.table import AND, OUTPUTS, OWN
+from xframe.mapping.table import OUTPUTS
 
 
 @dataclass(slots=True)
@@ -35,21 +34,18 @@ class OwnKinds:
         raise AssertionError("every number is taken")
 
 
-def written(
-    table: Table, findings: Sequence[Finding], alone: tuple[Sequence[Part], Sequence[Part]], known: Kinds
-) -> tuple[str, int]:
-    """The whole text, and how many rows it has. ``table`` has the columns, the input and the options."""
+def written(table: Table, rows: Sequence[Row], alone: Mapping[str, Sequence[Part]], known: Kinds) -> tuple[str, int]:
+    """The whole text, and how many rows it has after folding. ``table`` has the columns, the input and the options.
+
+    ``alone`` are the parts of each column that have no counterpart.
+    """
     kinds = OwnKinds(known)
-    columns = tuple(table.implementations)
-    rows = [
-        row for finding in findings for row in [(_key(finding, kinds), _names(finding.pairing, table.implementations))]
-    ]
-    folded = fold(rows)
+    folded = fold([(_key(row, kinds), row.cells) for row in rows])
     parts = [
         "\n".join(_head(table)),
-        *("\n".join(_row(key, row)) for key, row in folded),  # type: ignore[arg-type]
+        *("\n".join(_row(key, row)) for key, row in folded),
         *("\n".join(_kind(name, kind)) for name, kind in kinds.found.items()),
-        *_alone(columns, alone),
+        *_alone(alone),
     ]
     return "\n\n".join(parts) + "\n", len(folded)
 
@@ -61,26 +57,15 @@ class _Key:
     kind: str
     sizes: tuple[tuple[str, int], ...]
     without: tuple[str, ...]
-    lone: tuple[tuple[str, str], ...]
-    doubt: str = ""
+    only: tuple[tuple[str, tuple[str, ...], str], ...]
+    gain: float
+    doubt: str
 
 
-def _key(finding: Finding, kinds: OwnKinds) -> _Key:
-    pairing = finding.pairing
-    doubt = f"{finding.doubt}" if finding.doubt else ""
-    sizes, lone = tuple(sorted(pairing.sizes.items())), tuple(sorted(pairing.lone.items()))
-    return _Key(kinds.name(pairing.kind), sizes, tuple(sorted(pairing.absent)), lone, doubt)
-
-
-def _names(pairing: Pairing, columns: Mapping[str, Implementation]) -> Mapping[str, str]:
-    """Its cells. Where a layer is seen as another kind, what the two give has other shapes: no diff may compare it."""
-    cells = [part.cell for part in (pairing.source, pairing.target)]
-    if pairing.view:
-        cells = [
-            cell if OWN in cell or AND in cell else f"{cell}{column.framework.separator}{OWN}"
-            for cell, column in zip(cells, columns.values(), strict=True)
-        ]
-    return dict(zip(columns, cells, strict=True))
+def _key(row: Row, kinds: OwnKinds) -> _Key:
+    only = tuple((role, tuple(sorted(names)), because) for role, (names, because) in sorted(row.only.items()))
+    sizes, without = tuple(sorted(row.sizes.items())), tuple(sorted(row.without))
+    return _Key(kinds.name(row.kind), sizes, without, only, row.gain, row.doubt)
 
 
 def _head(table: Table) -> Iterator[str]:
@@ -128,12 +113,14 @@ def _row(key: _Key, row: Folded) -> Iterator[str]:
         lines.append(("sizes", "{ " + ", ".join(f"{axis} = {length}" for axis, length in key.sizes) + " }"))
     if key.without:
         lines.append(("without", f"[{', '.join(map(_text, key.without))}]"))
+    if key.gain != 1.0:
+        lines.append(("gain", f"{key.gain:g}"))
     lines += [(_bare(column), _text(cell)) for column, cell in row.names.items()]
     yield from _aligned(lines)
-    for role, column in key.lone:
+    for role, columns, because in key.only:
         yield f"\n  [layers.only.{_bare(role)}]"
-        because = f"inferred: only {column} has it; the others get along without it"
-        yield from _aligned([("in", f"[{_text(column)}]"), ("value", "0"), ("because", _text(because))], indent="  ")
+        said = [("in", f"[{', '.join(map(_text, columns))}]"), ("value", "0"), ("because", _text(because))]
+        yield from _aligned(said, indent="  ")
 
 
 def _loop(values: tuple[int, ...]) -> str:
@@ -202,8 +189,8 @@ def _content(kind: Kind) -> Hashable:
     )
 
 
-def _alone(columns: Sequence[str], alone: tuple[Sequence[Part], Sequence[Part]]) -> Iterator[str]:
-    for column, parts in zip(columns, alone, strict=True):
+def _alone(alone: Mapping[str, Sequence[Part]]) -> Iterator[str]:
+    for column, parts in alone.items():
         if parts:
             names = "\n".join(f"#   {part.cell or '(the model itself)'}  {described(part)}" for part in parts)
             yield f"# No counterpart was found for these layers of {column}:\n{names}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,9 +20,10 @@ from xframe.inferring.fusing import composed
 from xframe.inferring.pairing import Hints
 from xframe.inferring.parts import Part, joined, parts_of
 from xframe.inferring.result import Finding, InferResult
+from xframe.inferring.rows import Row, extended, row_of
 from xframe.inferring.search import Search
 from xframe.inferring.writing import written
-from xframe.mapping import Implementation, Kinds, Option, Table, load_kinds
+from xframe.mapping import Implementation, Kinds, Option, Table, load_kinds, load_table
 from xframe.proving import oddities
 from xframe.proving.probe import random_input
 from xframe.proving.sides import Side
@@ -44,7 +45,7 @@ class InferOptions:
     ``set`` are arguments of both factories, ``set_one`` by column those of one. ``out`` is where the table goes.
     """
 
-    input: tuple[int, ...]
+    input: tuple[int, ...] = ()
     axes: str = "channels"
     output_axes: str = ""
     tokens: int | None = None
@@ -65,6 +66,8 @@ def infer(
 ) -> InferResult:
     """Find out which layer of ``target`` is which of ``source``, each ``column=build`` such as ``torch=net:Net``.
 
+    ``source`` may be a table instead, by name or path: the target becomes a further column of it.
+
     Doubts are results, not errors. Raises UsageError, ModelError and the others of xframe.errors; OutputError where the
     table cannot be written. Without ``pool`` the workers end with the call.
 
@@ -72,12 +75,13 @@ def infer(
     True
     """
     known = load_kinds()
-    table = _skeleton((source, target), options, known)
+    given = None if "=" in source else load_table(source, options.set)
+    table = _skeleton((source, target), options, known) if given is None else _onto(given, target, options, known)
     with ExitStack() as stack:
         workers = pool or stack.enter_context(Pool())
         workers.start(*(column.framework.name for column in table.implementations.values()))
         stack.enter_context(workers.scratch())
-        return _Infer(table, options, known, workers, Stopwatch(progress), progress).carry_out()
+        return _Infer(table, given, options, known, workers, Stopwatch(progress), progress).carry_out()
 
 
 def _skeleton(specs: tuple[str, str], options: InferOptions, known: Kinds) -> Table:
@@ -85,6 +89,8 @@ def _skeleton(specs: tuple[str, str], options: InferOptions, known: Kinds) -> Ta
     columns = dict(_column(spec, options, known) for spec in specs)
     if len(columns) < len(specs):
         raise UsageError(f"Both sides are called '{next(iter(columns))}'. Call one {next(iter(columns))}/other=….")
+    if not options.input:
+        raise UsageError("What do the models read? Expected --input with a batch, such as 1x3x224x224.")
     axes = "sequence" if options.tokens is not None else options.axes
     return Table(
         name=options.out.stem if options.out is not None else "inferred",
@@ -101,6 +107,17 @@ def _skeleton(specs: tuple[str, str], options: InferOptions, known: Kinds) -> Ta
         output_axes=options.output_axes or axes,
         tokens=options.tokens,
     )
+
+
+def _onto(given: Table, target: str, options: InferOptions, known: Kinds) -> Table:
+    """The table's first column and a new one."""
+    new, column = _column(target, options, known)
+    if new in given.implementations:
+        raise UsageError(f"{given.name} has a column '{new}' already. Call the new one {new}/other=….")
+    taken = replace(column, options=tuple(name for name in options.set if name in given.options))
+    first = next(iter(given.implementations.values()))
+    columns = {first.name: replace(first, dialect=first.dialect), new: taken}
+    return replace(given, implementations=MappingProxyType(columns), layers=(), entries=())
 
 
 def _column(spec: str, options: InferOptions, known: Kinds) -> tuple[str, Implementation]:
@@ -122,6 +139,7 @@ class _Infer:
     """One inference under way."""
 
     table: Table
+    given: Table | None  # that gets a column more
     options: InferOptions
     known: Kinds
     pool: Pool
@@ -156,7 +174,7 @@ class _Infer:
             tuple(part for part in sources if part.cell not in search.pairs),
             tuple(part for part in targets if part.cell not in paired),
         )
-        text, rows = written(self._spoken(search, findings), findings, alone, self.known)
+        text, rows = self._written(search, findings, dict(zip(bench.columns, alone, strict=True)))
         result = InferResult(
             columns=bench.columns, specs=(self.source.specs, self.target.specs), findings=findings,
             source_alone=alone[0], target_alone=alone[1], text=text,
@@ -236,27 +254,37 @@ class _Infer:
         doubt = "its kind and lengths fit, but nothing that runs depends on it"
         return Finding(pairing=pairing, evidence="kind and lengths fit", doubt=doubt)
 
-    def _spoken(self, search: Search, findings: tuple[Finding, ...]) -> Table:
-        """The table's head: a column that no own kind speaks of by its own name needs no dialect.
+    def _written(
+        self, search: Search, findings: tuple[Finding, ...], alone: Mapping[str, Sequence[Part]]
+    ) -> tuple[str, int]:
+        """The table as a text: of these two columns, or the one that was given with a column more."""
+        if self.given is None:
+            rows = [row_of(finding, self.table.implementations) for finding in findings]
+            return written(self._head(search, self.table, rows), rows, alone, self.known)
+        cells = {layer.names[search.bench.columns[0]]: layer for layer in self.given.layers}
+        told = [finding for finding in findings if finding.pairing.source.cell in cells]
+        rows = list(extended(self.given, told, self.table.implementations))
+        new = self.table.implementations[search.bench.columns[1]]
+        columns = {**self.given.implementations, new.name: new}
+        whole = replace(self.given, implementations=MappingProxyType(columns))
+        return written(self._head(search, whole, rows), rows, alone, self.known)
+
+    def _head(self, search: Search, table: Table, rows: Sequence[Row]) -> Table:
+        """What stands above the rows. A column that no own kind speaks of by its own name needs no dialect.
 
         One whose outputs are a softmax of the other's returns probabilities.
         """
-        spoken = {
-            dialect
-            for finding in findings
-            for tensor in finding.pairing.kind.tensors
-            for dialect in tensor.forms
-            if self.known.kinds.get(finding.pairing.kind.name) != finding.pairing.kind
-        }
+        own = [row.kind for row in rows if self.known.kinds.get(row.kind.name) != row.kind]
+        spoken = {dialect for kind in own for tensor in kind.tensors for dialect in tensor.forms}
         columns = {
             name: replace(
                 column,
-                dialect=name if name in spoken else column.framework.name,
+                dialect=column.framework.name if column.dialect == name and name not in spoken else column.dialect,
                 output="probabilities" if name == search.softmax else column.output,
             )
-            for name, column in self.table.implementations.items()
+            for name, column in table.implementations.items()
         }
-        return replace(self.table, implementations=MappingProxyType(columns))
+        return replace(table, implementations=MappingProxyType(columns))
 
     def _proven(self, result: InferResult) -> InferResult:
         """Both models compared by the table, as any user of it would; then it is put where it should go."""
