@@ -86,6 +86,7 @@ class Side:
     def __init__(self, pool: Pool, table: Table, implementation: Implementation, handle: str, dtype: str) -> None:
         self.table = table
         self.implementation = implementation
+        self.dtype = dtype
         self._pool = pool
         self._handle = handle
         self._worker = pool[implementation.framework.name]
@@ -95,6 +96,10 @@ class Side:
 
     def _ask(self, command: str, **arguments: object) -> Reply:
         return self._worker.ask(command, handle=self._handle, **arguments)
+
+    def again(self, handle: str, dtype: str) -> Side:
+        """The same implementation, built once more in ``dtype``."""
+        return Side(self._pool, self.table, self.implementation, f"{self._handle} {handle}", dtype)
 
     def ask(self, command: str, **arguments: object) -> Reply:
         """Another of the worker's commands, about this side's model: training, for one."""
