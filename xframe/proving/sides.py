@@ -220,6 +220,11 @@ class Side:
         """By tensor that has a gradient: the largest of it, and of the tensor's own absolute values."""
         return self._ask("sensitivity", inputs=self._place(probe), seed=seed)
 
+    def nudged(self, probe: Array, tensors: Sequence[str], seed: int) -> dict[str, float]:
+        """How far the outputs move when one of ``tensors`` does, each by the share that it is changed by."""
+        found = self._ask("nudged", inputs=self._place(probe), tensors=list(tensors), seed=seed).result()
+        return dict(found)
+
     def layers(self) -> dict[str, str]:
         """Name and class of every layer that can be tapped; none where the model has no layers."""
         return dict(self._ask("layers").result())
