@@ -1,9 +1,16 @@
 """Packages that others published, as data: installed without what they depend on, into a folder of the session's."""
 
+import os
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+
+from xframe.workers import Pool
+
+HERE = Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +29,50 @@ def package(tmp_path_factory):
     return install
 
 
+@pytest.fixture(scope="session")
+def workers_with(package):
+    """Workers of their own that find the packages, and the folder `nets` beside this file, while it is open."""
+
+    @contextmanager
+    def opened(*requirements):
+        folders = [HERE, *map(package, requirements)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", os.pathsep.join(map(str, folders)), prepend=os.pathsep)
+            with Pool() as pool:
+                yield pool
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def table():
+    """A table written by hand: the truth that an inferred one is held against."""
+    return lambda name: HERE / "tables" / f"{name}.toml"
+
+
 @pytest.fixture
-def compute(tmp_path):
+def rewritten(tmp_path, table):
+    """A table with some of its text exchanged, in which case every piece must be there; the path of the copy."""
+
+    def of(name, *exchanges, more=""):
+        text = table(name).read_text()
+        for old, new in exchanges:
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "tables" / f"{name}.toml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text + more)
+        return path
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def compute(tmp_path_factory):
     """Run a few lines of a framework in a process of its own; the arrays that they print the file of."""
 
     def run(code, *arguments):
-        script = tmp_path / "compute.py"
+        script = tmp_path_factory.mktemp("compute") / "compute.py"
         script.write_text(code)
         command = [sys.executable, script, *map(str, arguments)]
         subprocess.run(command, check=True, timeout=300, capture_output=True)

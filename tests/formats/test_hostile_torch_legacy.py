@@ -38,6 +38,16 @@ def test_a_tensor_of_before_0_4(tmp_path):
     assert np.array_equal(read(tmp_path, legacy(v1)).tensors["x"].array(), np.arange(6, dtype="f4").reshape(2, 3).T)
 
 
+def test_a_tensor_of_0_4_without_hooks(tmp_path):
+    """Its hooks are None, as in lpips's weights; only none are none, and later functions never wrote that."""
+    none = tensor(rest=b"\x89N")
+    assert np.array_equal(read(tmp_path, legacy(none)).tensors["x"].array(), np.arange(6, dtype="f4").reshape(2, 3))
+    for hooks in (b"K\x00", b"\x89", b")", b"]", b"}" + text("hook") + b"K\x01s"):
+        refuse(tmp_path, legacy(tensor(rest=b"\x89" + hooks)), "other arguments|no backward hooks")
+    v3 = tensor(function="_rebuild_tensor_v3", rest=b"\x89Nctorch\nfloat32\n")
+    refuse(tmp_path, legacy(v3), "other arguments")
+
+
 def test_strings_and_ordered_dicts_of_python_2(tmp_path):
     """Python 2 wrote str as SHORT_BINSTRING, and an OrderedDict as a call with a list of pairs."""
 

@@ -1,6 +1,7 @@
 """Tensors that no output sees are named; all others are not."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,3 +141,22 @@ def test_strict_proof_needs_a_proof(cli):
     done = cli("port", "lenet5", "torch", "paddle", "--strict-proof", "--no-verify")
     assert done.returncode == 2
     assert "--strict-proof adds to the proof" in done.stderr
+
+
+@pytest.mark.parametrize(("source", "target"), [("torch", "paddle"), ("paddle", "torch")])
+def test_what_no_gradient_reaches_is_moved_itself(port, source, target):
+    """Buffers, and statistics with nothing behind them: they are seen, all but the one that does nothing."""
+    found = port(Path(__file__).with_name("buffers.toml"), source, target)
+    assert found.verdict == "equivalent"
+    assert found.proof.unproven == ("spare",)
+
+
+def test_a_zero_is_moved_too(port, tmp_path):
+    """And the weights are what they were, afterwards."""
+    table = Path(__file__).with_name("buffers.toml")
+    drawn = dict(np.load(port(table, "paddle", "torch", out=tmp_path / "drawn.npz").out))
+    drawn["shift"] = np.zeros_like(drawn["shift"])
+    np.savez(tmp_path / "zero.npz", **drawn)
+    found = port(table, "torch", "paddle", weights=tmp_path / "zero.npz")
+    assert found.verdict == "equivalent"
+    assert found.proof.unproven == ("spare",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from xframe.tensors import STORAGE, Array
 Named = list[tuple[str, exchange.Message]]
 Shape = tuple[int, ...]
 _BOLD = "\x1b[1m"  # how Keras marks the sentence that matters in a long message
+_SHARE = 2.0**-10  # float32 weights hold such a change to four digits, and float64 outputs show it
 
 
 class Service(TrainingCommands, GraphCommands):
@@ -151,6 +153,27 @@ class Service(TrainingCommands, GraphCommands):
         state = self._adapter.state(model)
         return {name: (_largest(part), _largest(state[name][0])) for name, part in found.tensors.items()}
 
+    def nudged(self, handle: str, inputs: exchange.Message, tensors: list[str], seed: int) -> dict[str, float]:
+        """How far the outputs move when a tensor does that no gradient reaches: a buffer, a statistic by itself.
+
+        Each value is changed by a small share of itself, up or down, or of the largest one where it is 0. In float64.
+        A model that then gives no finite outputs has seen it.
+        """
+        model, array, random = self._models[handle], exchange.get(inputs), np.random.default_rng(seed)
+
+        def run() -> list[Array]:
+            return self._adapter.run(model, array, "float64", [], lambda *_: None)
+
+        before, moved = run(), dict.fromkeys(tensors, 0.0)  # some models are float64 themselves from here on
+        state = {name: (held.copy(), dtype) for name, (held, dtype) in self._adapter.state(model).items()}
+        for name in tensors:
+            held, dtype = state[name]
+            if held.dtype.kind == "f":  # what numpy cannot compute with, or what counts something, stays unproven
+                self._adapter.load(model, {**state, name: (_nudged(held, random), dtype)})
+                moved[name] = max(map(_apart, run(), before), default=0.0) / _SHARE
+        self._adapter.load(model, state)
+        return moved
+
     def layers(self, handle: str) -> dict[str, str]:
         """Name and class of every layer that can be tapped."""
         return self._adapter.layers(self._models[handle])
@@ -204,6 +227,18 @@ def _unit(random: np.random.Generator, _index: int, shape: Shape) -> Array:
     lengths = np.linalg.norm(drawn.reshape(shape[0], -1), axis=1).reshape(-1, *(1 for _ in shape[1:]))
     drawn /= lengths
     return drawn
+
+
+def _nudged(held: Array, random: np.random.Generator) -> Array:
+    sizes = np.where(held == 0, _largest(held) or 1.0, np.abs(held))
+    changed: Array = held + _SHARE * sizes * random.choice([-1.0, 1.0], held.shape)
+    return changed.astype(held.dtype)
+
+
+def _apart(one: Array, other: Array) -> float:
+    if one.shape != other.shape or not np.isfinite(one).all():
+        return math.inf
+    return _largest(one - other)
 
 
 def _reducing(switches: Mapping[str, str]) -> list[str]:

@@ -66,6 +66,9 @@ def extended(table: Table, findings: Sequence[Finding], columns: Columns) -> Ite
     """
     first, new = columns
     by_cell = {layer.names[first]: layer for layer in table.layers}
+    for layer in table.layers:
+        if not layer.kind.tensors:
+            yield Row(kind=layer.kind, cells={name: cell for name, cell in layer.names.items() if cell})
     for finding in findings:
         row = row_of(finding, columns)
         layer = by_cell[finding.pairing.source.cell]

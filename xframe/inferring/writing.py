@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xframe.inferring.folding import Folded, fold
@@ -85,6 +85,10 @@ def _head(table: Table) -> Iterator[str]:
     yield ""
     yield "[implementations]"
     yield from (f"{_bare(name)} = {_implementation(column)}" for name, column in table.implementations.items())
+    for difference in table.differences:
+        yield ""
+        yield "[[differences]]"
+        yield from _aligned([("of", _list(sorted(difference.of))), ("says", _text(difference.says))])
 
 
 def _implementation(column: Implementation) -> str:
@@ -92,7 +96,7 @@ def _implementation(column: Implementation) -> str:
     if column.dialect != column.framework.name:
         said.append(f"dialect = {_text(column.dialect)}")
     if column.options:
-        said.append(f"options = [{', '.join(map(_text, column.options))}]")
+        said.append(f"options = {_list(column.options)}")
     if column.fixed:
         said.append("with = { " + ", ".join(f"{name} = {_value(value)}" for name, value in column.fixed.items()) + " }")
     if column.output != OUTPUTS[0]:
@@ -112,14 +116,14 @@ def _row(key: _Key, row: Folded) -> Iterator[str]:
     if key.sizes:
         lines.append(("sizes", "{ " + ", ".join(f"{axis} = {length}" for axis, length in key.sizes) + " }"))
     if key.without:
-        lines.append(("without", f"[{', '.join(map(_text, key.without))}]"))
+        lines.append(("without", _list(key.without)))
     if key.gain != 1.0:
         lines.append(("gain", f"{key.gain:g}"))
     lines += [(_bare(column), _text(cell)) for column, cell in row.names.items()]
     yield from _aligned(lines)
     for role, columns, because in key.only:
         yield f"\n  [layers.only.{_bare(role)}]"
-        said = [("in", f"[{', '.join(map(_text, columns))}]"), ("value", "0"), ("because", _text(because))]
+        said = [("in", _list(columns)), ("value", "0"), ("because", _text(because))]
         yield from _aligned(said, indent="  ")
 
 
@@ -152,7 +156,7 @@ def _tensor(tensors: Sequence[KindTensor]) -> Iterator[tuple[str, str]]:
         name = _spelt([tensor.forms[dialect].name for tensor in tensors], _words(tensors))
         yield _bare(dialect), f"{{ {_bare(name)} = {_text(first.forms[dialect].pattern.text)} }}"
     if first.sums:
-        yield "sums", f"[{', '.join(map(_text, first.sums))}]"
+        yield "sums", _list(first.sums)
     if first.fill is not None:
         discard = ", discard = true" if first.fill.discard else ""
         yield "fill", f"{{ value = {first.fill.value:g}{discard}, because = {_text(first.fill.because)} }}"
@@ -205,6 +209,10 @@ def described(part: Part) -> str:
 def _aligned(lines: Sequence[tuple[str, str]], indent: str = "") -> Iterator[str]:
     width = max((len(key) for key, _ in lines if not key.startswith('"')), default=0)
     return (f"{indent}{key:<{width}} = {value}" for key, value in lines)
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(_text, texts))}]"
 
 
 def _text(text: str) -> str:

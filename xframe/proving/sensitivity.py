@@ -23,6 +23,7 @@ class Sensitivity:
 
     def __init__(self, side: Side, probe: Array) -> None:
         self._side = side
+        self._probe = probe
         self._reply = side.sensitivity(probe, _SEED)
 
     def unproven(self, outputs: Sequence[Array], rtol: float) -> tuple[str, ...]:
@@ -42,20 +43,23 @@ class Sensitivity:
         for entry in self._side.table.entries:
             if here in entry.names and not (entry.fill is not None and entry.fill.discard):
                 layers[id(entry.layer)][entry.tensor.role] = entry
-        return {
+        moved = {
             entry.names[here].name: _moved(role, {other: found.get(e.names[here].name) for other, e in roles.items()})
             for roles in layers.values()
             for role, entry in roles.items()
         }
+        without = [name for name, distance in moved.items() if distance is None]
+        nudged = self._side.nudged(self._probe, without, _SEED) if without else {}
+        return {name: nudged[name] if distance is None else distance for name, distance in moved.items()}
 
 
-def _moved(role: str, layer: Mapping[str, tuple[float, float] | None]) -> float:
-    """By the tensor's own gradient; a statistic without one by that of what is applied behind it."""
+def _moved(role: str, layer: Mapping[str, tuple[float, float] | None]) -> float | None:
+    """By the tensor's own gradient; a statistic without one by that of what is applied behind it; else None."""
     own = layer[role]
     if own is not None:
         gradient, largest = own
         return gradient * (largest or 1.0)
     scale = layer.get("weight")
     gradients = (layer.get(other) for other in _BEHIND.get(role, ()))
-    behind = next((found[0] for found in gradients if found is not None), 0.0)
-    return behind * (1.0 if scale is None else scale[1])
+    behind = next((found[0] for found in gradients if found is not None), None)
+    return None if behind is None else behind * (1.0 if scale is None else scale[1])

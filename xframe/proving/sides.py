@@ -86,6 +86,7 @@ class Side:
     def __init__(self, pool: Pool, table: Table, implementation: Implementation, handle: str, dtype: str) -> None:
         self.table = table
         self.implementation = implementation
+        self.dtype = dtype
         self._pool = pool
         self._handle = handle
         self._worker = pool[implementation.framework.name]
@@ -95,6 +96,10 @@ class Side:
 
     def _ask(self, command: str, **arguments: object) -> Reply:
         return self._worker.ask(command, handle=self._handle, **arguments)
+
+    def again(self, handle: str, dtype: str) -> Side:
+        """The same implementation, built once more in ``dtype``."""
+        return Side(self._pool, self.table, self.implementation, f"{self._handle} {handle}", dtype)
 
     def ask(self, command: str, **arguments: object) -> Reply:
         """Another of the worker's commands, about this side's model: training, for one."""
@@ -214,6 +219,11 @@ class Side:
     def sensitivity(self, probe: Array, seed: int) -> Reply:
         """By tensor that has a gradient: the largest of it, and of the tensor's own absolute values."""
         return self._ask("sensitivity", inputs=self._place(probe), seed=seed)
+
+    def nudged(self, probe: Array, tensors: Sequence[str], seed: int) -> dict[str, float]:
+        """How far the outputs move when one of ``tensors`` does, each by the share that it is changed by."""
+        found = self._ask("nudged", inputs=self._place(probe), tensors=list(tensors), seed=seed).result()
+        return dict(found)
 
     def layers(self) -> dict[str, str]:
         """Name and class of every layer that can be tapped; none where the model has no layers."""

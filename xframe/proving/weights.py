@@ -24,10 +24,17 @@ from xframe.workers import Pool
 
 
 def through_model(parsed: Checkpoint, side: Side) -> Checkpoint:
-    """The same weights under state-dict names: a Keras model loads the file, found sound before, and is read back."""
-    side.load_file(parsed.path).result()
-    placed, specs = side.state(), side.specs
+    """The same weights under state-dict names: a Keras model loads the file, found sound before, and is read back.
+
+    Keras converts what it loads, so a file of another dtype than the side's is loaded into a model of its own.
+    """
+    held = {spec.dtype for spec in parsed.specs if spec.dtype in FLOATS}
+    own = side if len(held) != 1 or held == {side.dtype} else side.again("reader", held.pop())
+    own.load_file(parsed.path).result()
+    placed, specs = own.state(), own.specs
     extents = {name: (specs[name], extent) for name, extent in placed().items()}
+    if own is not side:
+        own.release()
     _expect_from(parsed, {name: extent.map() for name, (_, extent) in extents.items()})
     return replace(parsed, tensors=_stored(extents))
 

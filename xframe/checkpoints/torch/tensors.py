@@ -101,10 +101,10 @@ def _rebuild_v1(arguments: tuple[object, ...]) -> PickledTensor:
 
 
 def _rebuild_v2(arguments: tuple[object, ...]) -> PickledTensor:
-    match arguments:
-        case (Storage(dtype=str(dtype)) as storage, offset, size, stride, bool(), dict() as hooks, *more) if dtype:
-            _check_rest(hooks, more)
-            return _tensor(storage, offset, size, stride, dtype)
+    match arguments:  # PyTorch 0.4 wrote the hooks as they were: None where there were none (its torch/tensor.py)
+        case (Storage(dtype=str(dtype)) as it, offset, size, stride, bool(), dict() | None as hooks, *more) if dtype:
+            _check_rest(hooks or {}, more)
+            return _tensor(it, offset, size, stride, dtype)
     raise RuleError("_rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks)", "other arguments")
 
 
