@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all external training test-keras-on-torch bench catalogue layers onnx faults judge fuzz lint format fixtures clean
+.PHONY: port test test-all external training test-keras-on-torch bench catalogue layers onnx infer faults judge fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -39,8 +39,13 @@ layers: .venv/ready
 	$(BIN)/python -m benchmarks.layer_catalogue $(MODELS) --size $(SIZE) --out docs/catalogue-layers.md
 
 # Every architecture through every exporter, each graph held to its model, into docs/onnx-catalogue.md.
+# `make onnx MODELS="vgg16" SIZE=224 SET="hidden1=64 hidden2=64"` narrows what tf2onnx has no memory for.
 onnx: .venv/ready
-	$(BIN)/python -m benchmarks.onnx_catalogue $(MODELS) --size $(SIZE) --out docs/onnx-catalogue.md
+	$(BIN)/python -m benchmarks.onnx_catalogue $(MODELS) --size $(SIZE) --out docs/onnx-catalogue.md $(addprefix --set ,$(SET))
+
+# The table of every pair inferred with the catalogue's own hidden, into docs/infer-catalogue.md: none may be wrong.
+infer: .venv/ready
+	$(BIN)/python -m benchmarks.infer_catalogue $(MODELS) --size $(SIZE) --out docs/infer-catalogue.md
 
 # Random mutants of right ports, each of which a diff must catch; `make judge N=50 SEED=7` draws others.
 N ?= 300

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.catalogue import sized
-from xframe.mapping import Table, table_names
+from xframe.mapping import Table, load_table, table_names
 from xframe.proving.onnx.parity import Parity
 from xframe.proving.onnx.result import OnnxResult
 from xframe.report.onnx import brief_weights
@@ -45,14 +45,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.onnx_catalogue", description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or paths of tables; all of them by default")
     parser.add_argument("--size", type=int, metavar="N", help="images of N × N, where a table leaves their size open")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=N", help="a whole number for one of the tables' options"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the rows here; other models' stay")
     arguments = parser.parse_args()
     wrong = 0
     for model in arguments.models or table_names():
-        table = sized(model, arguments.size)
+        chosen = {name: int(value) for name, _, value in (said.partition("=") for said in arguments.set)}
+        table = load_table(model, {**sized(model, arguments.size).options, **chosen})
         with Pool() as pool:  # what an architecture took must not be the next one's
             found = onnx(str(table.file), (), OnnxOptions(set=table.options), pool=pool)
-        rows = _rows(table, found)
+        rows = _rows(table, found, ", ".join((shape(table.input), *arguments.set)))
         print("\n".join(rows), flush=True)
         wrong += found.exit_code
         if arguments.out:
@@ -61,12 +65,14 @@ def main() -> None:
     sys.exit(wrong > 0)
 
 
-def _rows(table: Table, found: OnnxResult) -> list[str]:
+def _rows(table: Table, found: OnnxResult, given: str) -> list[str]:
+    """``given`` is the input, and options that are not as the table has them."""
     agree = "yes" if all(found.agreements) else "**no**"
     parities = {parity.implementation: parity for parity in found.parities}
     return [
-        _row(table, name, *(_cells(parities[name], agree) if name in parities else _failed(found.failed[name], agree)))
+        " | ".join((f"| {table.name} | {given} | {name}", *cells)) + " |"
         for name in found.implementations
+        for cells in [_cells(parities[name], agree) if name in parities else _failed(found.failed[name], agree)]
     ]
 
 
@@ -85,10 +91,6 @@ def _cells(parity: Parity, agree: str) -> list[str]:
 def _failed(reason: str, agree: str) -> list[str]:
     exporter = reason.partition(" cannot export")[0]
     return [exporter, "", "", "", "", "", "", agree, "", f"**fails**: {reason.partition(': ')[2].split('. Try')[0]}"]
-
-
-def _row(table: Table, name: str, *cells: str) -> str:
-    return f"| {table.name} | {shape(table.input)} | {name} | {' | '.join(cells)} |"
 
 
 def write(path: Path, model: str, rows: list[str]) -> None:
