@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -34,12 +35,12 @@ def _relu(array: Array) -> Array:
 
 
 def _sigmoid(array: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-array)))
+    return np.asarray(0.5 * (1 + np.tanh(array / 2)))  # which does not overflow
 
 
-def _softmax(array: Array) -> Array:
-    powers = np.exp(array - array.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True))
+def _softmax(array: Array, axis: int = -1) -> Array:
+    powers = np.exp(array - array.max(axis, keepdims=True))
+    return np.asarray(powers / powers.sum(axis, keepdims=True))
 
 
 ACTIVATIONS: dict[
@@ -51,6 +52,7 @@ ACTIVATIONS: dict[
     "tanh": np.tanh,
     "silu": lambda array: array * _sigmoid(array),
     "softmax": _softmax,
+    "softmax over channels": partial(_softmax, axis=1),
 }
 
 
