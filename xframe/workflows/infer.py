@@ -187,8 +187,8 @@ class _Infer:
     def _parts(self, side: Side, probe: Array, kinds: Kinds) -> list[Part]:
         """The parts of a model, in the order in which they run; parts that do not run are last."""
         framework = side.implementation.framework
-        layers = side.layers()
-        found = parts_of(side.specs, layers, framework.name, framework.separator, kinds)
+        specs, layers = side.specs, side.layers()  # a model that cannot be built says so first
+        found = parts_of(specs, layers, framework.name, framework.separator, kinds)
         state = {name: extent.map() for name, extent in side.state()().items()}
         found = joined(found, lambda one, other: _tied(one, other, state))
         taps = list(dict.fromkeys(part.layer for part in found if part.layer))

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import weakref
 import zipfile
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,21 @@ def build(factory: str, options: Mapping[str, Any], dtype: str) -> keras.Model:
     """``Framework.build``."""
     keras.config.set_dtype_policy(dtype)
     keras.config.set_floatx(dtype if dtype in ("float16", "float32", "float64") else "float32")
+    _number_anew()
     model = resolve(factory)(**options)
     _keep_scales(model)
     _recipes[model] = factory, options
     return model
+
+
+def _number_anew() -> None:
+    """Let unnamed layers be called as in a fresh process, ``conv2d`` and not ``conv2d_4``: tables go by these names.
+
+    Source: keras/src/utils/naming.py, whose counter no public name leads to but clear_session, which ends models too.
+    """
+    from keras.src.backend.common import global_state  # noqa: PLC0415
+
+    global_state.set_global_attribute("object_name_uids", defaultdict(int))
 
 
 def _keep_scales(model: keras.Model) -> None:
