@@ -91,7 +91,7 @@ class Side:
         self._worker = pool[implementation.framework.name]
         self._inputs: list[tuple[Array, exchange.Message]] = []
         options = table.build_options(implementation)
-        self._built = self._ask("build", factory=implementation.build, options=options, dtype=dtype)
+        self._built = self._ask("build", factory=implementation.build.text, options=options, dtype=dtype)
 
     def _ask(self, command: str, **arguments: object) -> Reply:
         return self._worker.ask(command, handle=self._handle, **arguments)

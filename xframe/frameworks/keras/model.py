@@ -13,7 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from xframe.frameworks import State, resolve
+from xframe.frameworks import State
+from xframe.frameworks.factories import made
 from xframe.frameworks.keras.described import layers_by_name
 from xframe.tensors import STORAGE, Array
 
@@ -37,7 +38,7 @@ def build(factory: str, options: Mapping[str, Any], dtype: str) -> keras.Model:
     """``Framework.build``."""
     keras.config.set_dtype_policy(dtype)
     keras.config.set_floatx(dtype if dtype in ("float16", "float32", "float64") else "float32")
-    model = resolve(factory)(**options)
+    model = made(factory, options, keras.Model)
     _keep_scales(model)
     _recipes[model] = factory, options
     return model

@@ -10,14 +10,15 @@ import numpy as np
 import paddle
 from paddle.utils import unique_name
 
-from xframe.frameworks import State, resolve
+from xframe.frameworks import State
+from xframe.frameworks.factories import made
 from xframe.tensors import Array
 
 
 def build(factory: str, options: Mapping[str, Any], dtype: str) -> paddle.nn.Layer:
     """``Framework.build``."""
     with unique_name.guard():  # parameters are named as in a fresh process: an optimizer's files go by these names
-        return cast(resolve(factory)(**options), dtype)
+        return cast(made(factory, options, paddle.nn.Layer), dtype)
 
 
 def state(model: paddle.nn.Layer) -> State:

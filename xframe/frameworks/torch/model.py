@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from xframe.frameworks import State, resolve
+from xframe.frameworks import State
+from xframe.frameworks.factories import made
 from xframe.tensors import STORAGE, Array
 
 _BITS = {2: torch.uint16, 1: torch.uint8}
@@ -17,7 +18,7 @@ _BITS = {2: torch.uint16, 1: torch.uint8}
 
 def build(factory: str, options: Mapping[str, Any], dtype: str) -> torch.nn.Module:
     """``Framework.build``."""
-    return resolve(factory)(**options).to(getattr(torch, dtype))
+    return made(factory, options, torch.nn.Module).to(getattr(torch, dtype))
 
 
 def state(model: torch.nn.Module) -> State:
