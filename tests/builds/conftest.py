@@ -1,6 +1,14 @@
 """Tables whose models come from files: written into the test's own folder, one layer of the kind that each needs."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+
+NETS = Path(__file__).with_name("nets.py")
 
 LINEAR = """\
 summary = "one layer"
@@ -32,5 +40,25 @@ def table(tmp_path):
         path = place / name
         path.write_text(text)
         return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def written_by():
+    """Runs a script in a folder that gets ``nets.py``, in a process of its own: what it writes is the framework's."""
+
+    def write(folder, script, **environment):
+        shutil.copy(NETS, folder)
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(folder), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
 
     return write

@@ -13,6 +13,7 @@ import numpy as np
 
 from xframe import exchange
 from xframe.frameworks import Changes, Framework
+from xframe.frameworks.factories import is_saved
 from xframe.frameworks.graph_service import GraphCommands
 from xframe.frameworks.homes import home_of, homes
 from xframe.frameworks.training_service import TrainingCommands
@@ -39,6 +40,9 @@ class Service(TrainingCommands, GraphCommands):
         handle = str(arguments.get("handle", ""))
         if "factory" in arguments:
             self._homes[handle] = home_of(str(arguments["factory"]))
+            self._frozen.discard(handle)
+            if is_saved(str(arguments["factory"])) and self._name != "keras":  # whose files hold layers, no graph
+                self._frozen.add(handle)
         homes.enter(self._homes.get(handle, ""))
 
     def build(self, handle: str, factory: str, options: Mapping[str, Any], dtype: str) -> list[tuple[str, Shape, str]]:

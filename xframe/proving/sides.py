@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xframe import exchange
+from xframe import checkpoints, exchange
 from xframe.comparison import Distance
 from xframe.mapping import Implementation, Table
 from xframe.tensors import Array, Extent, TensorSpec
@@ -80,6 +80,17 @@ class LayerCall:
     gave: tuple[int, ...]
 
 
+def _names(implementation: Implementation) -> dict[str, list[str]]:
+    """What the parameters of a Paddle inference model are called, which our own reader finds out and Paddle does not.
+
+    The reader holds the files against each other, too, before Paddle reads them. Raises CheckpointError.
+    """
+    build = implementation.build
+    if implementation.framework.name != "paddle" or not build.is_saved:
+        return {}
+    return {"names": list(checkpoints.read(Path(build.place)).tensors)}
+
+
 class Side:
     """The source or the target of a port. Requests return at once; what is returned waits when it is called."""
 
@@ -90,7 +101,7 @@ class Side:
         self._handle = handle
         self._worker = pool[implementation.framework.name]
         self._inputs: list[tuple[Array, exchange.Message]] = []
-        options = table.build_options(implementation)
+        options = {**table.build_options(implementation), **_names(implementation)}
         self._built = self._ask("build", factory=implementation.build.text, options=options, dtype=dtype)
 
     def _ask(self, command: str, **arguments: object) -> Reply:
