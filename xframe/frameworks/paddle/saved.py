@@ -27,6 +27,7 @@ from xframe.frameworks.refusals import Unbuildable
 from xframe.tensors import Array
 
 _TYPES = {"float32": "0.t_f32", "float64": "0.t_f64"}  # paddle/fluid/pir/serialize_deserialize
+_INPUTS = {"0.t_f32": "float32", "0.t_f64": "float64", "0.t_i64": "int64", "0.t_i32": "int32", "0.t_bool": "bool"}
 _DTYPE = "1.a_dtype"
 NAMES = "names"  # the one argument: what the parameters are called, in ascending order of the program's own names
 
@@ -197,7 +198,23 @@ def _program(path: Path) -> str:
         place = str(Path(folder) / "model.json")
         program = paddle.pir.translate_to_pir(core.ProgramDesc(path.read_bytes()))
         core.serialize_pir_program(program, place, True, False, True)  # noqa: FBT003
-        return Path(place).read_text()
+        return json.dumps(_fed(json.loads(Path(place).read_text())))
+
+
+def _fed(node: Any) -> Any:
+    """A program with inputs as PIR's own have them: at ``feed`` paddle.jit.load asks for ``op.attr()`` (3.3.1)."""
+    if isinstance(node, list):
+        return [_fed(part) for part in node]
+    if not isinstance(node, dict) or node.get("#") != "1.feed":
+        return {key: _fed(part) for key, part in node.items()} if isinstance(node, dict) else node
+    (name,) = (attribute for attribute in node["A"] if attribute["N"] == "name")
+    kind, shape, *_ = node["O"][0]["TT"]["D"]
+    if kind["#"] not in _INPUTS:
+        raise Unbuildable(f"an input of the program is a {kind['#']}; expected one of {', '.join(_INPUTS.values())}")
+    said = {"shape": ("1.a_intarray", shape), "dtype": (_DTYPE, _INPUTS[kind["#"]]), "place": ("1.a_place", [0, 0, ""])}
+    further = [{"AT": {"#": form, "D": value}, "N": key} for key, (form, value) in said.items()]
+    flags = [attribute for attribute in node["OA"] if attribute["N"] == "stop_gradient"]
+    return {**node, "#": "1.data", "A": [name, *further], "OA": flags}
 
 
 def _recast(node: Any, dtype: str) -> Any:
