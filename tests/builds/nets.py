@@ -70,3 +70,15 @@ def paddle_net():
             return self.fc(self.blocks(self.stem(x)).mean([2, 3]))
 
     return Net()
+
+
+def keras_net(epsilon=1e-3):
+    import keras
+    from keras import layers
+
+    x = inputs = keras.Input((8, 8, 1))
+    x = layers.Conv2D(3, 3, name="conv")(x)
+    x = layers.BatchNormalization(epsilon=epsilon, name="norm")(x)
+    x = layers.LeakyReLU(negative_slope=0.25, name="act")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, layers.Dense(5, name="fc")(x), name="small")

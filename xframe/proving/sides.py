@@ -83,12 +83,14 @@ class LayerCall:
 def _names(implementation: Implementation) -> dict[str, list[str]]:
     """What the parameters of a Paddle inference model are called, which our own reader finds out and Paddle does not.
 
-    The reader holds the files against each other, too, before Paddle reads them. Raises CheckpointError.
+    Our readers look at every saved model whose weights they know before its framework does: what is hostile or damaged
+    is refused here. Raises CheckpointError.
     """
-    build = implementation.build
-    if implementation.framework.name != "paddle" or not build.is_saved:
+    build, framework = implementation.build, implementation.framework.name
+    if not build.is_saved or framework == "torch":
         return {}
-    return {"names": list(checkpoints.read(Path(build.place)).tensors)}
+    held = checkpoints.read(Path(build.place))
+    return {"names": list(held.tensors)} if framework == "paddle" else {}
 
 
 class Side:

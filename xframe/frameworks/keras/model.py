@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from xframe.frameworks import State
-from xframe.frameworks.factories import made
+from xframe.frameworks.factories import is_saved, made, without_arguments
 from xframe.frameworks.keras.described import layers_by_name
 from xframe.tensors import STORAGE, Array
 
@@ -38,7 +38,12 @@ def build(factory: str, options: Mapping[str, Any], dtype: str) -> keras.Model:
     """``Framework.build``."""
     keras.config.set_dtype_policy(dtype)
     keras.config.set_floatx(dtype if dtype in ("float16", "float32", "float64") else "float32")
-    model = made(factory, options, keras.Model)
+    if is_saved(factory):
+        from xframe.frameworks.keras import saved  # noqa: PLC0415 - few models need it
+
+        model = saved.load(without_arguments(factory, options), dtype)
+    else:
+        model = made(factory, options, keras.Model)
     _keep_scales(model)
     _recipes[model] = factory, options
     return model

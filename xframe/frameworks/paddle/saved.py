@@ -198,7 +198,7 @@ def _program(path: Path) -> str:
         place = str(Path(folder) / "model.json")
         program = paddle.pir.translate_to_pir(core.ProgramDesc(path.read_bytes()))
         core.serialize_pir_program(program, place, True, False, True)  # noqa: FBT003
-        return json.dumps(_fed(json.loads(Path(place).read_text())))
+        return json.dumps(_settled(_fed(json.loads(Path(place).read_text()))))
 
 
 def _fed(node: Any) -> Any:
@@ -215,6 +215,18 @@ def _fed(node: Any) -> Any:
     further = [{"AT": {"#": form, "D": value}, "N": key} for key, (form, value) in said.items()]
     flags = [attribute for attribute in node["OA"] if attribute["N"] == "stop_gradient"]
     return {**node, "#": "1.data", "A": [name, *further], "OA": flags}
+
+
+def _settled(program: Any) -> Any:
+    """Running statistics are not trained: a .pdmodel's parameters do not say so, PIR's do, as (…, frozen, trained)."""
+    (region,) = program["program"]["regions"]
+    operators = region["blocks"][0]["ops"]
+    norms = [operator["I"] for operator in operators if operator["#"] in ("1.batch_norm", "1.batch_norm_")]
+    statistics = {read["%"] for reads in norms for read in reads[1:3]}
+    for operator in operators:
+        if operator["#"] == "p" and operator["O"]["%"] in statistics:
+            operator["OA"] = [1, 1, 0]
+    return program
 
 
 def _recast(node: Any, dtype: str) -> Any:

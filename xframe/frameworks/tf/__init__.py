@@ -25,7 +25,7 @@ from xframe.frameworks import (
     fits_one_file,
 )
 from xframe.frameworks.attributes import Attributes
-from xframe.frameworks.factories import made
+from xframe.frameworks.factories import is_saved, made, without_arguments
 from xframe.tensors import STORAGE, Array
 
 
@@ -42,6 +42,12 @@ class TensorFlow:
         self._recipes: weakref.WeakKeyDictionary[Any, tuple[str, Mapping[str, Any]]] = weakref.WeakKeyDictionary()
 
     def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> Any:
+        if is_saved(factory):
+            from xframe.frameworks.tf.saved import Saved  # noqa: PLC0415 - few models need it
+
+            model: Any = Saved(without_arguments(factory, options), dtype)
+            self._recipes[model] = factory, options
+            return model
         model = made(factory, options, tf.Module, further={"dtype": dtype})
         self._recipes[model] = factory, options
         return model
