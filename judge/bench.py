@@ -15,8 +15,8 @@ import numpy as np
 from judge import weights
 from judge.mutant import CAUSES, WEIGHTS, Judged, Mutant, Place
 from judge.trial import Trial, load_once
-from xframe.digests import digest
 from xframe.builds import Build
+from xframe.digests import digest
 from xframe.errors import ModelError
 from xframe.exchange import get
 from xframe.mapping import Option, load_table

@@ -98,7 +98,7 @@ def _saved(text: str) -> str:
     """The path of a saved model, ``saved_model.pb`` taken for its folder. Raises ValueError for anything else."""
     path = Path(text)
     if text.endswith(_WEIGHTS):
-        raise ValueError(f"'{text}' holds weights and no model: build the model from code, and pass it by --weights")
+        raise ValueError(f"'{text}' holds weights and no model: build it from code, and pass them by --weights")
     if path.name == PROGRAM:
         return str(path.parent)
     if path.suffix == CODE:

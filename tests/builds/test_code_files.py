@@ -144,8 +144,8 @@ REFUSED = {
     "absent": ("./net.py:Zoo.net", "has no 'Zoo'"),
     "raises": ("./net.py:broken", "ZeroDivisionError: the factory's own fault"),
     "lacks an argument": ("./net.py:Wide", "missing a required argument: 'width'. It takes (*, width)"),
-    "gives nothing": ("./net.py:nothing", "was expected to give a torch model, a Module; found a NoneType None"),
-    "gives a number": ("./net.py:number", "was expected to give a torch model, a Module; found a int 3"),
+    "gives nothing": ("./net.py:nothing", "was expected to give a torch model, a Module; found a NoneType, None"),
+    "gives a number": ("./net.py:number", "was expected to give a torch model, a Module; found a int, 3"),
     "gives a class": ("./net.py:kind", "found the class Net, not called"),
     "is no factory": ("./net.py:table", "was expected to be a class or function that gives a model; found a dict"),
     "no module": ("netz.sub:Net", "there is no module 'netz' for netz.sub:Net"),
@@ -193,7 +193,7 @@ def test_the_command_line_says_it_in_one_paragraph(net, table, cli):
 
 
 WRONG = {
-    "weights": ('"./net.pth"', "torch", "holds weights and no model: build the model from code, and pass it by --weights"),
+    "weights": ('"./net.pth"', "torch", "holds weights and no model: build it from code, and pass them by --weights"),
     "paddle's weights": ('"./net.pdparams"', "paddle", "holds weights and no model"),
     "keras's weights": ('"./net.weights.h5"', "keras", "holds weights and no model"),
     "no factory": ('"./net.py"', "torch", "expected the factory's name behind the file, as in ./net.py:Net"),

@@ -88,9 +88,11 @@ def test_both_compute_in_float64_what_the_code_does(written, pool):
     assert set(sides[2].specs) == set(checkpoints.read(written / "saved").tensors)
     probe = np.random.default_rng(0).standard_normal((3, 1, 8, 8)).astype(np.float32)
     for dtype, away in (("float64", 1e-13), ("float32", 1e-5), ("float64", 1e-13)):
-        first, *others = [one.run(probe, dtype)().arrays[0] for one in sides]
-        assert first.dtype == dtype
-        assert all(np.abs(first - other).max() <= away for other in others)
+        code, file, folder = (one.run(probe, dtype)().arrays[0] for one in sides)
+        assert code.dtype == file.dtype == folder.dtype == dtype
+        assert np.abs(code - file).max() <= away
+        # the graph's own epsilon is 1e-3 as float32 has it; anything else in float32 would be 1e-7 away
+        assert np.abs(code - folder).max() <= max(away, 1e-9)
 
 
 @pytest.mark.parametrize("column", ["keras/file", "tf/folder"])
@@ -103,10 +105,15 @@ def test_layers_of_a_file_are_held_against_the_codes(written, pool):
     found = diff(str(written / "net.toml"), "keras", "keras/file", DiffOptions(gradients=True), pool=pool)
     assert found.verdict == "equivalent"
     assert {"conv", "norm", "fc"} <= {layer["target_name"] for layer in found.to_json()["layers"]}
-    assert diff(str(written / "net.toml"), "keras", "tf/folder", DiffOptions(gradients=True), pool=pool).verdict == "equivalent"
+    assert (
+        diff(str(written / "net.toml"), "keras", "tf/folder", DiffOptions(gradients=True), pool=pool).verdict
+        == "equivalent"
+    )
 
 
-@pytest.mark.parametrize(("column", "old", "new"), [("keras/file", "net.", "spoilt."), ("tf/folder", "saved", "spoilt")])
+@pytest.mark.parametrize(
+    ("column", "old", "new"), [("keras/file", "net.", "spoilt."), ("tf/folder", "saved", "spoilt")]
+)
 def test_a_planted_fault_is_seen(column, old, new, copied, pool):
     path = copied / "net.toml"
     path.write_text(path.read_text().replace(f'"./{old}', f'"./{new}'))
@@ -161,7 +168,9 @@ def test_a_lambda_is_refused(copied, pool, table):
 
 
 def test_a_saved_model_that_writes_files_is_refused(copied, written_by, pool, table):
-    written_by(copied, f"""
+    written_by(
+        copied,
+        f"""
 import tensorflow as tf
 class Net(tf.Module):
     def __init__(self):
@@ -173,7 +182,8 @@ class Net(tf.Module):
         return x @ self.w
 net = Net()
 tf.saved_model.save(net, "writes", signatures=net.serve)
-""")
+""",
+    )
     with pytest.raises(ModelError, match="asks for WriteFile, which reaches files or Python, and is refused"):
         assert side(pool, table({"tf": '{ build = "./writes/" }'}), "tf").specs
     assert not (copied / "pwned").exists()

@@ -108,7 +108,9 @@ def test_a_program_computes_what_its_network_does(column, written, pool):
 
 @pytest.mark.parametrize("column", ["paddle/net", "paddle/old"])
 def test_gradients_flow_through_a_program(column, written, pool):
-    assert diff(str(written / "net.toml"), "torch", column, DiffOptions(gradients=True), pool=pool).verdict == "equivalent"
+    assert (
+        diff(str(written / "net.toml"), "torch", column, DiffOptions(gradients=True), pool=pool).verdict == "equivalent"
+    )
 
 
 @pytest.mark.parametrize("name", ["net.json", "old.pdmodel"])
@@ -177,3 +179,14 @@ def test_no_pickle_beside_a_program_is_run(copied, pool):
     assert not mark.exists()
     pickle.loads(evil).close()
     assert mark.exists()
+
+
+def test_where_there_are_no_layers_no_layer_is_blamed(copied, pool):
+    """The outputs differ, and nothing in a program can be looked at: neither a layer nor a cause is named."""
+    (copied / "net.toml").write_text((copied / "net.toml").read_text().replace('"./net.json"', '"./spoilt_net.json"'))
+    for ends in (("torch", "paddle/net"), ("paddle/net", "torch")):
+        found = diff(str(copied / "net.toml"), *ends, DiffOptions(), pool=pool)
+        assert found.verdict == "different"
+        said = found.to_json()
+        assert "paddle/net has no layers that can be looked at: outputs alone are compared" in said["notes"]
+        assert (said["first_divergence"] or {"layer": "output"})["layer"] == "output"

@@ -119,8 +119,11 @@ def test_what_tracing_wrote_down_as_float32_is_float64(written, pool, tmp_path):
     """The first state of a traced LSTM is made in float32, which torch refuses beside float64."""
     path = tmp_path / "net.toml"
     shutil.copy(written / "recurrent.pt", tmp_path)
-    text = 'summary = "x"\ninput = [5, 6]\ninput_axes = "sequence"\n[implementations]\ntorch = { build = "./recurrent.pt" }\n'
-    path.write_text(text + '[[layers]]\nkind = "lstm"\ntorch = "lstm"\n[[layers]]\nkind = "linear"\ntorch = "fc"\n')
+    head = 'summary = "x"\ninput = [5, 6]\ninput_axes = "sequence"\n'
+    column = '[implementations]\ntorch = { build = "./recurrent.pt" }\n'
+    path.write_text(
+        head + column + '[[layers]]\nkind = "lstm"\ntorch = "lstm"\n[[layers]]\nkind = "linear"\ntorch = "fc"\n'
+    )
     gave = side(pool, path, "torch").run(np.ones((2, 5, 6), np.float32), "float64", ("lstm",))()
     assert gave.arrays[0].dtype == np.float64
     assert {array.dtype for _, array in gave.tapped} == {np.dtype("float64")}
@@ -207,4 +210,3 @@ def test_no_pickle_in_a_script_is_run(member, written, pool, table, tmp_path):
 def test_training_needs_code(written, pool):
     with pytest.raises(ModelError, match="a saved model is not trained"):
         diff(str(written / "net.toml"), "torch", "torch/script", DiffOptions(train_steps=1), pool=pool)
-

@@ -1,4 +1,4 @@
-"""From a ``build`` to a model: the factory is found, called with what the table gives, and what it returns is looked at."""
+"""From a ``build`` to a model: the factory is found, called with what the table gives, and its result looked at."""
 
 from __future__ import annotations
 
@@ -107,5 +107,7 @@ def _no_model(factory: str, model: Any, kind: type) -> str:
 
 
 def _a(thing: Any) -> str:
-    said = "" if type(thing).__module__ not in ("builtins",) else f" {reprlib.repr(thing)}"
-    return f"a {type(thing).__module__.partition('.')[0]}.{type(thing).__qualname__}{said}".replace("a builtins.", "a ")
+    kind = type(thing)
+    if kind.__module__ == "builtins":
+        return f"a {kind.__name__}, {reprlib.repr(thing)}"
+    return f"a {kind.__module__.partition('.')[0]}.{kind.__qualname__}"

@@ -67,14 +67,18 @@ homes = Homes()
 
 
 def load_file(path: Path) -> ModuleType:
-    """The module in the file, run once a worker under a name of its own. Raises Unbuildable, or what the file raises."""
+    """The module in the file, run once a worker under a name of its own.
+
+    Raises Unbuildable where there is no file, and what the file raises.
+    """
     if not path.is_file():
         raise Unbuildable(f"there is no file {path}: expected Python code that defines the factory")
     name = _PREFIX + hashlib.sha256(str(path).encode()).hexdigest()[:16]
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # it ends in .py
+    assert spec is not None
+    assert spec.loader is not None  # it ends in .py
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

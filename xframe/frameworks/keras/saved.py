@@ -37,7 +37,9 @@ def load(path: Path, dtype: str) -> keras.Model:
     try:
         model = keras.saving.deserialize_keras_object(_recast(said, dtype), safe_mode=True)
     except (TypeError, ValueError, ImportError, AttributeError) as error:
-        raise Unbuildable(f"{path} describes a model that Keras {keras.__version__} does not build: {_line(error)}") from error
+        raise Unbuildable(
+            f"{path} describes a model that Keras {keras.__version__} does not build: {_line(error)}"
+        ) from error
     if not isinstance(model, keras.Model):
         raise Unbuildable(f"{path} was expected to describe a keras.Model; found a {type(model).__name__}")
     with tempfile.TemporaryDirectory() as folder:
@@ -84,9 +86,7 @@ def _recast(said: Any, dtype: str) -> Any:
         return said
     if said.get("class_name") == "DTypePolicy" and said["config"].get("name") in _FLOATS:
         return {**said, "config": {**said["config"], "name": dtype}}
-    return {
-        key: dtype if key == "dtype" and part in _FLOATS else _recast(part, dtype) for key, part in said.items()
-    }
+    return {key: dtype if key == "dtype" and part in _FLOATS else _recast(part, dtype) for key, part in said.items()}
 
 
 def _line(error: Exception) -> str:

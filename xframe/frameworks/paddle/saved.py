@@ -77,7 +77,9 @@ class Program:
     def _by_name(self, layer: Any) -> dict[str, Any]:
         own = layer._persistable_var_name_dict  # noqa: SLF001 - nothing else leads from a program's names to tensors
         if len(own) != len(self._names):
-            raise Unbuildable(f"{self._path} was expected to have {len(self._names)} parameters; Paddle finds {len(own)}")
+            raise Unbuildable(
+                f"{self._path} was expected to have {len(self._names)} parameters; Paddle finds {len(own)}"
+            )
         held = layer.state_dict()
         return {name: held[own[said]] for name, said in zip(self._names, sorted(own), strict=True)}
 
@@ -97,7 +99,7 @@ class Program:
     def _save_parameters(self, path: Path, dtype: str) -> None:
         """As paddle.static.io does: no names, in ascending order of the program's."""
         held = [to_tensor(*_as(*self._values[name], dtype)) for name in self._names]
-        core.save_combine_func([tensor.get_tensor() for tensor in held], self._names, str(path), True, False, False)  # noqa: FBT003
+        core.save_combine_func([tensor.get_tensor() for tensor in held], self._names, str(path), True, False, False)
 
 
 def state(model: Program) -> State:
@@ -197,7 +199,7 @@ def _program(path: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         place = str(Path(folder) / "model.json")
         program = paddle.pir.translate_to_pir(core.ProgramDesc(path.read_bytes()))
-        core.serialize_pir_program(program, place, True, False, True)  # noqa: FBT003
+        core.serialize_pir_program(program, place, True, False, True)
         return json.dumps(_settled(_fed(json.loads(Path(place).read_text()))))
 
 

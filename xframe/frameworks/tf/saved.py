@@ -1,7 +1,7 @@
 """SavedModel folders as models: the signature ``serving_default``, its variables under their own names.
 
-The dtypes stand in the graph. For float64 the folder is written again, types exchanged and variables cast, and loaded as
-any other. Constants that are rounded to float32 stay rounded.
+The dtypes stand in the graph. For float64 the folder is written again, types exchanged and variables cast, and loaded
+as any other. Constants that are rounded to float32 stay rounded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _REACHING = {  # operators through which a graph reaches files or Python; what r
 }  # fmt: skip
 
 
-class Saved(tf.Module):  # type: ignore[misc]
+class Saved(tf.Module):
     """A loaded SavedModel in float32 or float64."""
 
     def __init__(self, path: Path, dtype: str) -> None:
@@ -71,7 +71,9 @@ def _program(path: Path) -> Any:
     try:
         program.ParseFromString((path / _PROGRAM).read_bytes())
     except (OSError, DecodeError) as error:
-        raise Unbuildable(f"{path} was expected to be a SavedModel folder with a {_PROGRAM} in it; found none ({error})") from error
+        raise Unbuildable(
+            f"{path} was expected to be a SavedModel folder with a {_PROGRAM} in it; found none ({error})"
+        ) from error
     reaching = sorted({node.op for node in _nodes(program)} & _REACHING)
     if reaching:
         raise Unbuildable(f"{path} asks for {', '.join(reaching)}, which reaches files or Python, and is refused")
@@ -92,8 +94,8 @@ def _load(folder: Path, said: Path) -> Any:
         line = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         where = "" if folder == said else " in float64"
         raise Unbuildable(
-            f"{said} cannot be loaded{where}: {line.strip()}. Try: the model built from code, ./net.py:factory, and the "
-            "folder by --weights"
+            f"{said} cannot be loaded{where}: {line.strip()}. Try: the model built from code, ./net.py:factory, "
+            "and the folder by --weights"
         ) from error
 
 

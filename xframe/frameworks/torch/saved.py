@@ -1,7 +1,7 @@
 """TorchScript files as models: what ``torch.jit.save`` wrote runs without the code that it was made of.
 
-torch.jit.load compiles the source in the file and reads its pickles with a reader of its own (torch/csrc/jit/serialization),
-which imports nothing and calls nothing of Python. The graph then computes what it says.
+torch.jit.load compiles the source in the file and reads its pickles with a reader of its own (unpickler.cpp in
+torch/csrc/jit/serialization), which imports nothing and calls nothing of Python. The graph then computes what it says.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def export_onnx(
     opset: int | None,
     external: bool,  # noqa: ARG001 - it writes one file only
 ) -> str:
-    """``Framework.export_onnx``, by the exporter that walks through graphs; torch.export takes no TorchScript (2.13)."""
+    """``Framework.export_onnx``, by the exporter for graphs: torch.export takes no TorchScript (2.13)."""
     fits_one_file(state(model))
     fresh = plain(_files[model])  # our own operators are in the graphs of the other
     fresh.load_state_dict(model.state_dict())
@@ -122,8 +122,8 @@ def _check(path: Path) -> None:
         raise Unbuildable(f"{path} was expected to be TorchScript; found no zip archive ({error})") from error
     if not any(name.partition("/")[2] == _MARK for name in names):
         raise Unbuildable(
-            f"{path} was expected to be TorchScript; found what torch.save writes, which holds weights and no model, or "
-            "a model only together with its code. Try: ./net.py:Net as the build and the file by --weights, or "
+            f"{path} was expected to be TorchScript; found what torch.save writes, which holds weights and no model, "
+            "or a model only together with its code. Try: ./net.py:Net as the build and the file by --weights, or "
             "torch.jit.save(torch.jit.script(model), …)"
         )
 

@@ -1,8 +1,8 @@
 """TorchScript whose layers can be watched: hooks are for Python modules, so the calls in the graphs are told instead.
 
-Around every call of a module's ``forward`` two operators of ours are put into the graph: ``enter`` with what the layer
-reads, ``leave`` with each tensor that it gives, which may be another one from then on. The graph stays TorchScript's, and
-TorchScript's interpreter runs it, without its optimizations. Layers of one class share a graph, so a call knows only
+Around every call of a module's ``forward`` operators of ours are put into the graph: they tell what the layer reads and
+gives, and may give other tensors from then on. The graph stays TorchScript's, and TorchScript's interpreter runs it,
+without its optimizations. Layers of one class share a graph, so a call knows only
 its name within its caller; the stack of calls makes that a path.
 """
 
@@ -17,7 +17,6 @@ from typing import Any
 import torch
 
 from xframe.frameworks import Visit
-from xframe.tensors import Array
 
 _CALL, _ATTRIBUTE, _CONSTANT = "prim::CallMethod", "prim::GetAttr", "prim::Constant"
 _NUMBERS = {torch.float32: 6, torch.float64: 7}  # c10/core/ScalarType.h
@@ -252,7 +251,9 @@ class _Telling:
         """What ``given`` gives for each tensor, nested as the output was."""
         if isinstance(parts, tuple):
             output, inner = parts
-            return self.after("prim::TupleConstruct", [self._given(token, part, numbers) for part in inner], output.type())
+            return self.after(
+                "prim::TupleConstruct", [self._given(token, part, numbers) for part in inner], output.type()
+            )
         if parts.type().kind() != "TensorType":
             return parts
         number = self.after(_CONSTANT, [], _INT)

@@ -4,6 +4,7 @@ import contextlib
 import os
 
 import faulty
+
 from torch import nn
 
 __all__ = ["nn"]
