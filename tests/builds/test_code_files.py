@@ -140,8 +140,8 @@ def test_installed_packages_come_before_the_files_folder(tmp_path, table, cli):
 
 REFUSED = {
     "no file": ("./nett.py:Net", "there is no file"),
-    "typo": ("./net.py:Nett", "has no 'Nett', which Nett was expected to be. Did you mean 'Net'?"),
-    "absent": ("./net.py:Zoo.net", "has no 'Zoo'"),
+    "typo": ("./net.py:Nett", "expected a factory 'Nett' in net.py; found no 'Nett' there. Did you mean 'Net'?"),
+    "absent": ("./net.py:Zoo.net", "found no 'Zoo' there"),
     "raises": ("./net.py:broken", "ZeroDivisionError: the factory's own fault"),
     "lacks an argument": ("./net.py:Wide", "missing a required argument: 'width'. It takes (*, width)"),
     "gives nothing": ("./net.py:nothing", "was expected to give a torch model, a Module; found a NoneType, None"),
@@ -151,7 +151,7 @@ REFUSED = {
     "no module": ("netz.sub:Net", "there is no module 'netz' for netz.sub:Net"),
     "lacks a name": (
         "torch.nn:Linea",
-        "torch.nn has no 'Linea', which Linea was expected to be. Did you mean 'Linear'?",
+        "expected a factory 'Linea' in torch.nn; found no 'Linea' there. Did you mean 'Linear'?",
     ),
     "file that raises": ("./raises.py:Net", "KeyError: 'in the file'"),
     "lacks an import": ("./imports.py:Net", "No module named 'nowhere'"),

@@ -129,6 +129,14 @@ def test_what_tracing_wrote_down_as_float32_is_float64(written, pool, tmp_path):
     assert {array.dtype for _, array in gave.tapped} == {np.dtype("float64")}
 
 
+def test_without_a_file_a_script_gives_its_own_weights(written, port, digests):
+    """And with one, the file's: a state dict of the same names."""
+    found = port(written / "net.toml", "torch/script", "torch", out=written / "own.pth")
+    assert digests(found.out) == digests(written / "weights.pt")
+    assert found.weights == "script.pt"
+    assert port(written / "net.toml", "torch/script", "paddle", weights=written / "weights.pt").verdict == "equivalent"
+
+
 def test_a_planted_fault_is_found_in_its_layer(written, pool, tmp_path):
     for name in ("nets.py", "spoilt.pt", "trace.pt"):
         shutil.copy(written / name, tmp_path)

@@ -70,7 +70,8 @@ def _module(build: Build) -> ModuleType:
 
 def _lacks(build: Build, found: Any, name: str) -> str:
     here = [known for known in vars(found) if not known.startswith("_")] if hasattr(found, "__dict__") else []
-    return f"{build.place} has no '{name}', which {build.attribute} was expected to be.{nearest(name, here)}"
+    where = Path(build.place).name if build.is_file else build.place
+    return f"expected a factory '{build.attribute}' in {where}; found no '{name}' there.{nearest(name, here)}"
 
 
 def _fits(factory: str, call: Callable[..., Any], given: Mapping[str, Any], options: Mapping[str, Any]) -> None:

@@ -71,8 +71,8 @@ class Uneven:
 class LayerDiffs:
     """Every call of a mapped layer in the source's order, and both sides' outputs in float64, free-running.
 
-    ``uneven`` are layers with calls that only the source makes, or only the target: they may lead nowhere. ``blind`` are
-    implementations without layers, of which the outputs alone are compared.
+    ``uneven`` are layers with calls that only the source makes, or only the target: they may lead nowhere. ``blind``
+    are implementations without layers, of which the outputs alone are compared.
     """
 
     calls: tuple[LayerDiff, ...]

@@ -145,7 +145,7 @@ class Worker:
                 f"Its outputs prove nothing; remove the train() call from its forward pass."
             )
         if status == "unbuildable":
-            return ModelError(f"No {self.framework} model can be built: {value}.")
+            return ModelError(f"No {self.framework} model can be built: {value}{'' if value.endswith('?') else '.'}")
         message, trace = value
         error = ModelError(f"{self.framework} failed in '{request}': {message}")
         error.add_note(trace)
