@@ -69,7 +69,7 @@ def every_pair(table: Table) -> Iterator[tuple[str, int]]:
         for source, target in combinations(table.implementations, 2):
             out, began = Path(folder) / f"{table.name}.toml", time.perf_counter()
             try:
-                found = infer(*(f"{name}={table.implementations[name].build}" for name in (source, target)),
+                found = infer(*(f"{name}={table.implementations[name].build.said}" for name in (source, target)),
                               hidden(table, (source, target), out), pool=pool)  # fmt: skip
             except XframeError as error:
                 said = str(error).splitlines()[0]

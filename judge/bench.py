@@ -15,6 +15,7 @@ import numpy as np
 from judge import weights
 from judge.mutant import CAUSES, WEIGHTS, Judged, Mutant, Place
 from judge.trial import Trial, load_once
+from xframe.builds import Build
 from xframe.digests import digest
 from xframe.errors import ModelError
 from xframe.exchange import get
@@ -139,11 +140,11 @@ class Bench:
         note = self.folder / "note.json"
         note.unlink(missing_ok=True)
         own = self.target.implementation
-        said = {"of": own.build, "kind": kind, "turn": self._turns[kind], "note": str(note)}
+        said = {"of": own.build.text, "kind": kind, "turn": self._turns[kind], "note": str(note)}
         said["seed"] = int(np.random.default_rng(self._seeds.generate_state(1)).integers(2**31))
         if own.framework.name == "paddle":
             said["shape"] = "x".join(map(str, self.table.input))
-        build = f"judge.nets.in_{own.framework.name}:spoilt"
+        build = Build.parse(f"judge.nets.in_{own.framework.name}:spoilt")
         spoilt = replace(own, build=build, fixed={**own.fixed, **said})
         self._turns[kind] += 1
         target = Side(self.pool, self.table, spoilt, "mutant", DTYPE)

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 
-def separable(x):
+def separable(x: keras.KerasTensor) -> keras.KerasTensor:
     """A depthwise and a pointwise convolution, with a residual."""
     y = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
     y = layers.ReLU()(layers.BatchNormalization(epsilon=1e-5)(y))
@@ -13,7 +13,7 @@ def separable(x):
     return layers.ReLU()(layers.Add()([x, y]))
 
 
-def chess(epsilon: float = 1e-5):
+def chess(epsilon: float = 1e-5) -> keras.Model:
     """64 pieces, numbered from 0 to 12, to the odds of black, draw and white; (N, 64) to (N, 3)."""
     board = keras.Input((64,), dtype="int64")
     x = layers.Embedding(13, 16)(board)

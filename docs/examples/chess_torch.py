@@ -7,7 +7,7 @@ from torch import nn
 class Block(nn.Sequential):
     """A depthwise and a pointwise convolution, with a residual."""
 
-    def __init__(self, channels):
+    def __init__(self, channels: int) -> None:
         super().__init__(
             nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
             nn.BatchNorm2d(channels),
@@ -16,14 +16,14 @@ class Block(nn.Sequential):
             nn.BatchNorm2d(channels),
         )
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return (x + super().forward(x)).relu()
 
 
 class Chess(nn.Module):
     """64 pieces, numbered from 0 to 12, to the odds of black, draw and white; (N, 64) to (N, 3)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.embed = nn.Embedding(13, 16)
         self.conv1x1, self.conv3x3 = nn.Conv2d(16, 4, 1), nn.Conv2d(16, 12, 3, padding=1)
@@ -33,7 +33,7 @@ class Chess(nn.Module):
         self.lstm = nn.LSTM(128, 24, batch_first=True)
         self.fc = nn.Linear(24, 3)
 
-    def forward(self, board):
+    def forward(self, board: torch.Tensor) -> torch.Tensor:
         x = self.embed(board).mT.unflatten(2, (8, 8))
         x = torch.cat([self.conv3x3(x), self.conv1x1(x)], 1).relu()
         squares = self.trunk(x).flatten(2).mT

@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from judge.nets.sites import Site, plant, shifted
-from xframe.frameworks import resolve
+from xframe.frameworks.factories import resolve
 
 _OTHER = {
     layers.MaxPooling2D: layers.AveragePooling2D,

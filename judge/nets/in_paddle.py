@@ -10,7 +10,7 @@ import paddle
 from paddle import nn
 
 from judge.nets.sites import Site, plant, shifted
-from xframe.frameworks import resolve
+from xframe.frameworks.factories import resolve
 
 
 def spoilt(of: str, kind: str, seed: int, turn: int, note: str, *, shape: str, **options: Any) -> nn.Layer:

@@ -11,7 +11,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from judge.nets.sites import Site, plant, shifted
-from xframe.frameworks import resolve
+from xframe.frameworks.factories import resolve
 
 _OTHER = {nn.MaxPool2d: nn.AvgPool2d, nn.AvgPool2d: nn.MaxPool2d, nn.AdaptiveAvgPool2d: nn.AdaptiveMaxPool2d}
 

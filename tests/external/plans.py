@@ -27,7 +27,7 @@ def planned(table, source, target, weights):
 def asked(table):
     """What ``xframe infer`` is told where models are built: ``torch=module:factory``, the other, and the input."""
     stated = load_table(str(table))
-    ends = [f"{name}={end.build}" for name, end in stated.implementations.items()]
+    ends = [f"{name}={end.build.said}" for name, end in stated.implementations.items()]
     return [*ends, "--input", "x".join(map(str, (1, *stated.input)))]
 
 

@@ -31,7 +31,7 @@ def inferred(pool, table, tmp_path):
 
     def of(name):
         stated = load_table(str(table(name)))
-        sides = [f"{column}={end.build}" for column, end in stated.implementations.items()]
+        sides = [f"{column}={end.build.said}" for column, end in stated.implementations.items()]
         return infer(*sides, InferOptions(input=stated.input, out=tmp_path / f"{name}.toml"), pool=pool)
 
     return of

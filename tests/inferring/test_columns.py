@@ -20,7 +20,7 @@ PAIRS = [  # a slice of what `make infer` does
 
 
 def inferred(pool, table, columns, out):
-    sides = [f"{name}={table.implementations[name].build}" for name in columns]
+    sides = [f"{name}={table.implementations[name].build.said}" for name in columns]
     return carry_out(*sides, hidden(table, columns, out), pool=pool)
 
 
@@ -65,7 +65,7 @@ def test_a_column_more(pool, tmp_path):
     table = load_table("lenet5_maxavg")
     first = inferred(pool, table, ("paddle", "torch"), out)
     assert 'kind   = "linear_after_flatten"' not in first.text
-    keras = f"keras={table.implementations['keras'].build}"
+    keras = f"keras={table.implementations['keras'].build.said}"
     found = carry_out(str(out), keras, InferOptions(out=out), pool=pool)
     assert found.verdict == "inferred"
     again = load_table(str(out))

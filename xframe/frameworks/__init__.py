@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -78,7 +77,10 @@ class Framework(Protocol):
     versions: dict[str, str]
 
     def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> Any:
-        """Call ``module:factory`` with ``options``; floating-point weights take ``dtype``."""
+        """The model of a ``build``: its factory called with ``options``, or a saved model.
+
+        Floating-point weights take ``dtype``. Raises Unbuildable.
+        """
         ...
 
     def state(self, model: Any) -> State:
@@ -155,12 +157,3 @@ def fits_one_file(state: State) -> None:
 def as_input(array: Array, dtype: str) -> Array:
     """What a model is fed: floating-point numbers in ``dtype``, whole ones, such as token ids, as they are."""
     return array.astype(dtype) if array.dtype.kind == "f" else array
-
-
-def resolve(factory: str) -> Any:
-    """The object that ``module:attribute`` names."""
-    module, _, attribute = factory.partition(":")
-    found: Any = importlib.import_module(module)
-    for name in attribute.split("."):
-        found = getattr(found, name)
-    return found

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from xframe.frameworks import Framework, NotInEvaluation
+from xframe.frameworks.homes import homes
+from xframe.frameworks.refusals import Unbuildable
 from xframe.frameworks.service import Service
 
 Reply = tuple[str, Any]
@@ -37,6 +39,7 @@ def serve(channel: Any, framework: str, folder: str, paths: list[str]) -> None:
     faulthandler.enable(2, all_threads=False)  # again: a framework may have put its own handlers in place
     place = _before_packages()
     sys.path[place:place] = paths
+    homes.settle(paths[0] if paths else "")
     service = Service(adapter, framework, Path(folder))
     seconds = time.perf_counter() - started
     channel.send(
@@ -54,9 +57,12 @@ def _before_packages() -> int:
 
 def _answer(service: Service, command: str, arguments: Mapping[str, Any]) -> Reply:
     try:
+        service.at_home(arguments)
         return "ok", getattr(service, command)(**arguments)
     except NotInEvaluation as error:
         return "training", _words(error)
+    except Unbuildable as error:
+        return "unbuildable", _sendable(str(error))
     except SystemExit:
         raise
     except BaseException as error:  # whatever the user's model raises is reported, not survived

@@ -14,7 +14,9 @@ import numpy as np
 
 from xframe import exchange
 from xframe.frameworks import Changes, Framework
+from xframe.frameworks.factories import is_saved
 from xframe.frameworks.graph_service import GraphCommands
+from xframe.frameworks.homes import home_of, homes
 from xframe.frameworks.training_service import TrainingCommands
 from xframe.frameworks.walk import Walk
 from xframe.tensors import STORAGE, Array
@@ -34,6 +36,17 @@ class Service(TrainingCommands, GraphCommands):
         self._name = name
         self._folder = folder
         self._models: dict[str, Any] = {}
+        self._homes: dict[str, str] = {}
+
+    def at_home(self, arguments: Mapping[str, Any]) -> None:
+        """Before each command: imports look where the model of its handle comes from."""
+        handle = str(arguments.get("handle", ""))
+        if "factory" in arguments:
+            self._homes[handle] = home_of(str(arguments["factory"]))
+            self._frozen.discard(handle)
+            if is_saved(str(arguments["factory"])) and self._name != "keras":  # whose files hold layers, no graph
+                self._frozen.add(handle)
+        homes.enter(self._homes.get(handle, ""))
 
     def build(self, handle: str, factory: str, options: Mapping[str, Any], dtype: str) -> list[tuple[str, Shape, str]]:
         """Build a model; return name, shape and dtype of every tensor of its state dict."""
@@ -219,6 +232,7 @@ class Service(TrainingCommands, GraphCommands):
         """Forget a model."""
         self.end_training(handle)
         self._models.pop(handle, None)
+        self._homes.pop(handle, None)
 
 
 def _unit(random: np.random.Generator, _index: int, shape: Shape) -> Array:

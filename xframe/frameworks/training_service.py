@@ -27,9 +27,12 @@ class TrainingCommands:
     def __init__(self) -> None:
         super().__init__()
         self._trainers: dict[str, Trainer] = {}
+        self._frozen: set[str] = set()  # models that were saved, whose graphs stand as they were written
 
     def start_training(self, handle: str, recipe: dict[str, Any]) -> list[str]:
         """Put a model under training, from now on in float64; the dropout layers that were turned off."""
+        if handle in self._frozen:
+            raise ValueError("a saved model is not trained: its graph stands as it was written; build it from code")
         make = getattr(self._adapter, "trainer", None)
         if make is None:
             raise ValueError(f"models of {self._name} cannot be trained here")

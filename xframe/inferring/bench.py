@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -19,10 +19,12 @@ from xframe.mapping import Entry, Table
 from xframe.mapping.load import entries_of
 from xframe.mapping.table import Layer
 from xframe.planning import computed, make_plan
+from xframe.proving.passes import Calls, Outputs
 from xframe.proving.probe import random_weights
-from xframe.proving.sides import Calls, Outputs, Side
+from xframe.proving.sides import Side
 from xframe.tensors import STORAGE, Array, TensorSpec
 
+LAST = "at the last step"  # how a layer agrees that gives no more
 HELD = Tolerance(rtol=1e-9)
 Arrays = dict[str, Array]
 Placed = dict[str, exchange.Message]  # by tensor, where the worker finds it
@@ -142,6 +144,8 @@ class Bench:
         pairs = [(a, b) for a in ways(self.source, one) for b in ways(self.target, other) if a.shape == b.shape]
         if any(equal(a, b) for a, b in pairs):
             return ""
+        if any(equal(*steps) for steps in _last_steps(self.source, one, self.target, other)):
+            return LAST
         for name, activation in ACTIVATIONS.items():
             if any(equal(activation(a), b) or equal(a, activation(b)) for a, b in pairs):
                 return f"behind {name}"
@@ -212,6 +216,15 @@ def _given(part: Part, found: Gave, pairing: Pairing) -> list[Array]:
     if pairing.fusion is None or not part.members:
         return calls[0] if calls else []
     return [pairing.fusion.joined(outputs) for outputs in zip(*calls, strict=False)]
+
+
+def _last_steps(here: Side, one: Array, there: Side, other: Array) -> Iterator[tuple[Array, Array]]:
+    """A sequence's last step and what has no steps, either way: Keras's recurrent layers may give only that."""
+    for side, whole, far, last in ((here, one, there, other), (there, other, here, one)):
+        if whole.ndim == last.ndim + 1 and whole.ndim > 2:
+            found = side.channels_first(whole, "sequence")[:, -1], far.channels_first(last, "sequence")
+            if found[0].shape == found[1].shape:
+                yield found
 
 
 def equal(one: Array, other: Array) -> bool:

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One pair: why it stands, and what makes it doubtful ("" for nothing)."""
+    """One pair: why it stands, and what makes it doubtful ("" for nothing).
+
+    ``unlike`` says that what the two layers give has other shapes, so that no diff may compare it.
+    """
 
     pairing: Pairing
     evidence: str
     doubt: str = ""
+    unlike: bool = False
 
     def __bool__(self) -> bool:
         return not self.doubt

@@ -11,7 +11,6 @@ import numpy as np
 
 from xframe.errors import LayoutError
 from xframe.inferring.own_kinds import Ends
-from xframe.inferring.pairing import Pairing
 from xframe.inferring.result import Finding
 from xframe.inferring.solving import solve
 from xframe.layouts import Rearrangement
@@ -40,7 +39,7 @@ def row_of(finding: Finding, columns: Columns) -> Row:
     because = {role: f"inferred: only {column} has it; the others do without" for role, column in pairing.lone.items()}
     return Row(
         kind=pairing.kind,
-        cells=_cells(pairing, columns),
+        cells=_cells(finding, columns),
         sizes=pairing.sizes,
         without=pairing.absent,
         only={role: (frozenset({column}), because[role]) for role, column in pairing.lone.items()},
@@ -48,10 +47,10 @@ def row_of(finding: Finding, columns: Columns) -> Row:
     )
 
 
-def _cells(pairing: Pairing, columns: Columns) -> dict[str, str]:
-    """Where a layer is seen as another kind, what the two give has other shapes: no diff may compare it."""
-    cells = [part.cell for part in (pairing.source, pairing.target)]
-    if pairing.view:
+def _cells(finding: Finding, columns: Columns) -> dict[str, str]:
+    """The two cells; with a place for the tensors' names where no diff may compare what the layers give."""
+    cells = [part.cell for part in (finding.pairing.source, finding.pairing.target)]
+    if finding.unlike:
         cells = [
             cell if OWN in cell or AND in cell else f"{cell}{column.framework.separator}{OWN}"
             for cell, column in zip(cells, columns.values(), strict=True)
@@ -75,7 +74,7 @@ def extended(table: Table, findings: Sequence[Finding], columns: Columns) -> Ite
         kind, doubt = _common(layer, row.kind, table, columns[new]), finding.doubt
         if kind is None:
             doubt = f"the table has it as a {layer.kind.name}, and {new} as a {row.kind.name}"
-        cells = {name: layer.names[name] for name in table.implementations}
+        cells = dict(layer.names)
         only = {role: (names, fill.because) for role, (names, fill) in layer.only.items()}
         for role in layer.kind.roles:
             if finding.pairing.lone.get(role) == first and role not in only:

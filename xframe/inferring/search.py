@@ -19,7 +19,7 @@ from xframe.inferring.bench import Bench, Gave, gave
 from xframe.inferring.pairing import Pairing
 from xframe.inferring.parts import Part
 from xframe.proving.layer_diff import relaid
-from xframe.proving.sides import Calls, Outputs
+from xframe.proving.passes import Calls, Outputs
 from xframe.stopwatch import Progress, silent
 
 _MOST_TWINS = 24  # orders of twins that are tried

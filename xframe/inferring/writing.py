@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
 
+from xframe.builds import Build
 from xframe.inferring.folding import Folded, fold
 from xframe.inferring.parts import Part
 from xframe.inferring.rows import Row
@@ -48,6 +52,20 @@ def written(table: Table, rows: Sequence[Row], alone: Mapping[str, Sequence[Part
         *_alone(alone),
     ]
     return "\n\n".join(parts) + "\n", len(folded)
+
+
+def at_home(table: Table, home: Path) -> Table:
+    """The table with its files of code and saved models named from the folder that it will lie in."""
+    columns = {name: replace(column, build=_from(column.build, home)) for name, column in table.implementations.items()}
+    return replace(table, implementations=MappingProxyType(columns))
+
+
+def _from(build: Build, home: Path) -> Build:
+    if not (build.is_file or build.is_saved):
+        return build
+    place = Path(os.path.relpath(build.place, home)).as_posix()
+    place = place if place.startswith("..") else f"./{place}"
+    return replace(build, said=f"{place}:{build.attribute}" if build.attribute else place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +110,7 @@ def _head(table: Table) -> Iterator[str]:
 
 
 def _implementation(column: Implementation) -> str:
-    said = [f"build = {_text(column.build)}"]
+    said = [f"build = {_text(column.build.said)}"]
     if column.dialect != column.framework.name:
         said.append(f"dialect = {_text(column.dialect)}")
     if column.options:

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from xframe.builds import Build
 from xframe.mapping.kinds import Kinds
 from xframe.mapping.section import Section
 from xframe.mapping.table import OUTPUTS, Difference, Implementation
 
-_BUILD = re.compile(r"[\w.]+:\w+(\.\w+)*")
 
+def read_implementations(
+    section: Section, kinds: Kinds, options: Mapping[str, Any], folder: Path
+) -> dict[str, Implementation]:
+    """``[implementations]`` by name; paths are taken from ``folder``.
 
-def read_implementations(section: Section, kinds: Kinds, options: Mapping[str, Any]) -> dict[str, Implementation]:
-    """``[implementations]`` by name. Problems are recorded in ``section``; columns of no framework are left out."""
+    Problems are recorded in ``section``; columns of no framework are left out.
+    """
     found = {}
     for name, child in section.children():
-        column = _implementation(name, child, kinds, options)
+        column = _implementation(name, child, kinds, options, folder)
         if column is not None:
             found[name] = column
     return found
 
 
-def _implementation(name: str, section: Section, kinds: Kinds, options: Mapping[str, Any]) -> Implementation | None:
+def _implementation(
+    name: str, section: Section, kinds: Kinds, options: Mapping[str, Any], folder: Path
+) -> Implementation | None:
     world = name.partition("/")[0]
     framework = kinds.frameworks.get(world)
-    build = section.require("build", str, "")
+    build = _build(section, world).within(folder)
     dialect = section.take("dialect", str, world)
     takes = section.texts("options")
     fixed = section.take("with", dict, {})
     output = section.choice("output", OUTPUTS)
     section.finish()
-    if not _BUILD.fullmatch(build):
-        section.problem(f"expected module:factory, found '{build}'", "build")
+    if build.is_saved and (takes or fixed):
+        section.problem("a saved model takes no arguments", "options" if takes else "with", suggestion="leave it out")
     for option in takes:
         if option not in options:
             section.problem(f"the table declares no option '{option}'", "options")
@@ -55,6 +61,16 @@ def _implementation(name: str, section: Section, kinds: Kinds, options: Mapping[
         fixed=MappingProxyType(fixed),
         output=output,
     )
+
+
+def _build(section: Section, world: str) -> Build:
+    """Where the model comes from; a text of no sort, or a saved model of another framework, is a problem."""
+    text = section.require("build", str, "")
+    nothing = Build(text, "", "nothing")
+    build = section.attempt(lambda: Build.parse(text), nothing, "build") if "build" in section.data else nothing
+    if found := build.foreign_to(world):
+        section.problem(found, "build")
+    return build
 
 
 def read_differences(root: Section, implementations: Mapping[str, Implementation]) -> Iterator[Difference]:

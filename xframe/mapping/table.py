@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xframe.builds import Build
 from xframe.errors import LayoutError, UsageError
 from xframe.layouts import AxisPattern, Rearrangement, Sizes, Words
 from xframe.mapping.forms import Form
@@ -28,7 +29,7 @@ class Implementation:
 
     name: str
     framework: Framework
-    build: str
+    build: Build
     dialect: str
     options: tuple[str, ...]
     fixed: Mapping[str, Option] = field(default_factory=dict)
@@ -184,6 +185,6 @@ class Table:
             takes = ", ".join(implementation.options) or "no options"
             raise UsageError(
                 f"{self.name}'s implementation '{implementation.name}' cannot be built with another "
-                f"{', '.join(foreign)}: its factory {implementation.build} takes {takes}."
+                f"{', '.join(foreign)}: its factory {implementation.build.said} takes {takes}."
             )
         return {**implementation.fixed, **{key: self.options[key] for key in implementation.options}}

@@ -15,6 +15,7 @@ from xframe.checkpoints.refusals import refusal, shown
 from xframe.comparison import Tolerance
 from xframe.digests import digest_of_file
 from xframe.errors import CheckpointError
+from xframe.mapping import Table
 from xframe.proving.verdict import PortResult
 from xframe.tensors import STORAGE, TensorSpec
 
@@ -60,6 +61,7 @@ def write_certificate(result: PortResult, out: Path, tolerance: Tolerance, probe
         **{key: said[key] for key in ("model", "source", "target", "verdict")},
         "table": {"file": plan.table.file.name, "digest": digest_of_file(plan.table.file)},
         "options": dict(plan.table.options),
+        "builds": {end: _built(plan.table, said[end]) for end in ("source", "target")},
         "weights": result.weights,
         "file": {"name": out.name, "bytes": result.nbytes},
         "probe": dict(probe),
@@ -74,6 +76,14 @@ def write_certificate(result: PortResult, out: Path, tolerance: Tolerance, probe
         stage.path.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         stage.publish()
     return path
+
+
+def _built(table: Table, implementation: str) -> dict[str, Any]:
+    """Where a side's model came from, and the digest of each file that it was built of."""
+    build = table.implementations[implementation].build
+    root = Path(build.place).parent
+    files = {str(file.relative_to(root)): digest_of_file(file) for file in build.files()}
+    return {"build": build.said, "files": files}
 
 
 def read_certificate(path: Path) -> Certificate:

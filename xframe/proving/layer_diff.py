@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from xframe import exchange
 from xframe.comparison import Comparison, Tolerance
 from xframe.mapping import Layer
-from xframe.proving.sides import Outputs, Side, Step, Tap
+from xframe.proving.passes import Outputs, Step, Tap
+from xframe.proving.sides import Side
 from xframe.tensors import Array, Extent
 
 
@@ -71,17 +72,20 @@ class Uneven:
 class LayerDiffs:
     """Every call of a mapped layer in the source's order, and both sides' outputs in float64, free-running.
 
-    ``uneven`` are layers with calls that only the source makes, or only the target: they may lead nowhere.
+    ``uneven`` are layers with calls that only the source makes, or only the target: they may lead nowhere. ``blind``
+    are implementations without layers, of which the outputs alone are compared.
     """
 
     calls: tuple[LayerDiff, ...]
     outputs: tuple[tuple[Array, ...], tuple[Array, ...]]
     uneven: tuple[Uneven, ...] = ()
+    blind: tuple[str, ...] = ()
 
     @property
     def alone(self) -> tuple[str, ...]:
-        """The uneven layers, in words."""
-        return tuple(map(str, self.uneven))
+        """The uneven layers, and the sides without any, in words."""
+        unseen = (f"{name} has no layers that can be looked at: outputs alone are compared" for name in self.blind)
+        return (*unseen, *map(str, self.uneven))
 
     @property
     def first(self) -> LayerDiff | None:
@@ -107,10 +111,20 @@ def by_itself(tolerance: Tolerance) -> Tolerance:
 
 
 def mapped_layers(source: Side, target: Side, skip: Collection[str] = ()) -> dict[str, Layer]:
-    """By the source's name, the layers that both sides have under a name; ``skip`` leaves some of those out."""
+    """By the source's name, the layers that both sides have under a name; ``skip`` leaves some of those out.
+
+    None where a side has no layers.
+    """
+    if blind(source, target):
+        return {}
     here, there = source.implementation.name, target.implementation.name
     found = ((layer.layer_name(here), layer) for layer in source.table.layers)
     return {name: layer for name, layer in found if name and layer.layer_name(there) and name not in skip}
+
+
+def blind(*sides: Side) -> tuple[str, ...]:
+    """Implementations that have no layers at all, such as a saved graph: nothing in them can be looked at."""
+    return tuple(side.implementation.name for side in sides if not side.layers())
 
 
 def tapped(side: Side) -> list[str]:
@@ -135,7 +149,10 @@ def diff_layers(
         ended = [walk() for walk in walks]
         calls = tuple(_paired(ran.taps, layers, target, tolerance, [walked.steps for walked in ended]))
         return LayerDiffs(
-            calls, (ran.arrays, ended[0].arrays), tuple(_uneven(ran.taps, ended[0].steps, calls, layers, target))
+            calls,
+            (ran.arrays, ended[0].arrays),
+            tuple(_uneven(ran.taps, ended[0].steps, calls, layers, target)),
+            blind(source, target),
         )
 
 

@@ -4,80 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xframe import exchange
+from xframe import checkpoints, exchange
 from xframe.comparison import Distance
 from xframe.mapping import Implementation, Table
+from xframe.proving.passes import Calls, Flown, LayerCall, Outputs, Step, Tap, Walked
 from xframe.tensors import Array, Extent, TensorSpec
 from xframe.workers import Pool, Reply
 
-Calls = Mapping[str, Sequence[exchange.Message]]  # by layer, an array for each of its calls
 
+def _names(implementation: Implementation) -> dict[str, list[str]]:
+    """What the parameters of a Paddle inference model are called, which our own reader finds out and Paddle does not.
 
-@dataclass(frozen=True, slots=True)
-class Tap:
-    """What one call of a layer read and gave: where the arrays lie, as its framework laid them out."""
-
-    layer: str
-    read: tuple[exchange.Message, ...]
-    gave: tuple[exchange.Message, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """One forward pass: outputs, channels first, calls of the tapped layers in their order, and the seconds it took."""
-
-    arrays: tuple[Array, ...]
-    taps: tuple[Tap, ...]
-    seconds: float
-    arranged: Callable[[Array], Array]
-
-    @property
-    def tapped(self) -> tuple[tuple[str, Array], ...]:
-        """By layer, each array that its calls gave, channels first as the outputs are."""
-        found = ((tap.layer, exchange.get(place)) for tap in self.taps for place in tap.gave)
-        return tuple((layer, self.arranged(array)) for layer, array in found)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """How far one call of a layer is from what its counterpart's gave."""
-
-    layer: str
-    turn: int
-    distance: Distance
-
-
-@dataclass(frozen=True, slots=True)
-class Walked:
-    """A forward pass held against another side's: outputs, channels first, and every call that has a counterpart."""
-
-    arrays: tuple[Array, ...]
-    steps: tuple[Step, ...]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Flown:
-    """Gradients by tensor, as its framework lays it out, and by input, channels first; what the adapter put right."""
-
-    tensors: dict[str, Array]
-    at_input: Array
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LayerCall:
-    """One call of a layer: its name, and the shapes it read and gave, C × H × W."""
-
-    layer: str
-    read: tuple[int, ...]
-    gave: tuple[int, ...]
+    Our readers look at every saved model whose weights they know before its framework does: what is hostile or damaged
+    is refused here. Raises CheckpointError.
+    """
+    build, framework = implementation.build, implementation.framework.name
+    if not build.is_saved or framework == "torch":
+        return {}
+    held = checkpoints.read(Path(build.place))
+    return {"names": list(held.tensors)} if framework == "paddle" else {}
 
 
 class Side:
@@ -91,8 +41,8 @@ class Side:
         self._handle = handle
         self._worker = pool[implementation.framework.name]
         self._inputs: list[tuple[Array, exchange.Message]] = []
-        options = table.build_options(implementation)
-        self._built = self._ask("build", factory=implementation.build, options=options, dtype=dtype)
+        options = {**table.build_options(implementation), **_names(implementation)}
+        self._built = self._ask("build", factory=implementation.build.text, options=options, dtype=dtype)
 
     def _ask(self, command: str, **arguments: object) -> Reply:
         return self._worker.ask(command, handle=self._handle, **arguments)

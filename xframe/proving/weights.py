@@ -52,6 +52,16 @@ def _expect_from(parsed: Checkpoint, loaded: Mapping[str, Array]) -> None:
         held[found] -= 1
 
 
+def at_hand(side: Side, seed: int, pool: Pool) -> Checkpoint:
+    """Where no file is given: what a saved model holds itself, random weights for a model of code."""
+    build = side.implementation.build
+    if not build.is_saved:
+        return at_random(side, seed, pool)
+    specs, placed = side.specs, side.state()
+    extents = {name: (specs[name], extent) for name, extent in placed().items()}
+    return Checkpoint(path=Path(build.said), format="saved model", tensors=_stored(extents))
+
+
 def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
     """Random weights for every tensor of the built source."""
     specs = side.specs

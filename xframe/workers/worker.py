@@ -144,6 +144,8 @@ class Worker:
                 f"The {self.framework} model ran in training mode although it was put into evaluation mode ({value}). "
                 f"Its outputs prove nothing; remove the train() call from its forward pass."
             )
+        if status == "unbuildable":
+            return ModelError(f"No {self.framework} model can be built: {value}{'' if value.endswith('?') else '.'}")
         message, trace = value
         error = ModelError(f"{self.framework} failed in '{request}': {message}")
         error.add_note(trace)

@@ -35,7 +35,7 @@ from xframe.proving.tensor_diff import TensorDiff, diff_tensors
 from xframe.proving.training.result import Training
 from xframe.proving.training.sides import draw_batches
 from xframe.proving.training.train import train
-from xframe.proving.weights import at_random, held_in, through_model
+from xframe.proving.weights import at_hand, held_in, through_model
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array
 from xframe.workers import Pool
@@ -187,7 +187,7 @@ class _Diff:
         if given is not None:
             return _named(given, self.source)
         if there is None:
-            return at_random(self.source, self.options.seed, self.pool)
+            return at_hand(self.source, self.options.seed, self.pool)
         back = self._plan(there, (self.ends[1], self.ends[0]))
         return held_in(self.pool, back, there)
 

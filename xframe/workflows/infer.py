@@ -6,23 +6,23 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import MappingProxyType
 
 import numpy as np
 
+from xframe.builds import Build
 from xframe.checkpoints.staging import staged
 from xframe.digests import digest
 from xframe.errors import UsageError
 from xframe.inferring.alignment import Candidates, by_name, by_order
-from xframe.inferring.bench import Bench, Watched, watched
+from xframe.inferring.bench import LAST, Bench, Watched, watched
 from xframe.inferring.fusing import composed
 from xframe.inferring.pairing import Hints
 from xframe.inferring.parts import Part, joined, parts_of
 from xframe.inferring.result import Finding, InferResult
 from xframe.inferring.rows import Row, extended, row_of
 from xframe.inferring.search import Search
-from xframe.inferring.writing import written
+from xframe.inferring.writing import at_home, written
 from xframe.mapping import Implementation, Kinds, Option, Table, load_kinds, load_table
 from xframe.proving import oddities
 from xframe.proving.probe import random_input
@@ -128,8 +128,19 @@ def _column(spec: str, options: InferOptions, known: Kinds) -> tuple[str, Implem
     if world not in known.frameworks:
         raise UsageError(f"Unknown framework '{world}' in '{spec}'. Known: {', '.join(known.frameworks)}.")
     fixed = MappingProxyType(dict(options.set_one.get(name, {})))
+    try:
+        parsed = Build.parse(build).within(Path.cwd())
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}.") from None
+    if foreign := parsed.foreign_to(world):
+        raise UsageError(f"{name}: {foreign}.")
     column = Implementation(
-        name=name, framework=known.frameworks[world], build=build, dialect=name, options=tuple(options.set), fixed=fixed
+        name=name,
+        framework=known.frameworks[world],
+        build=parsed,
+        dialect=name,
+        options=tuple(options.set),
+        fixed=fixed,
     )
     return name, column
 
@@ -243,7 +254,8 @@ class _Infer:
         if part.cell in search.settled:
             how = search.settled[part.cell]
             lone = f"only {next(iter(pairing.lone.values()))} has a {next(iter(pairing.lone))}" if pairing.lone else ""
-            return Finding(pairing=pairing, evidence=f"the outputs of {often} agree {how}".rstrip(), doubt=lone)
+            evidence, unlike = f"the outputs of {often} agree {how}".rstrip(), bool(pairing.view) or how == LAST
+            return Finding(pairing=pairing, evidence=evidence, doubt=lone, unlike=unlike)
         if part.cell in search.apart:
             return Finding(
                 pairing=pairing, evidence="kind and lengths fit",
@@ -258,16 +270,17 @@ class _Infer:
         self, search: Search, findings: tuple[Finding, ...], alone: Mapping[str, Sequence[Part]]
     ) -> tuple[str, int]:
         """The table as a text: of these two columns, or the one that was given with a column more."""
+        home = self.options.out.absolute().parent if self.options.out is not None else Path.cwd()
         if self.given is None:
             rows = [row_of(finding, self.table.implementations) for finding in findings]
-            return written(self._head(search, self.table, rows), rows, alone, self.known)
+            return written(at_home(self._head(search, self.table, rows), home), rows, alone, self.known)
         cells = {layer.names[search.bench.columns[0]]: layer for layer in self.given.layers}
         told = [finding for finding in findings if finding.pairing.source.cell in cells]
         rows = list(extended(self.given, told, self.table.implementations))
         new = self.table.implementations[search.bench.columns[1]]
         columns = {**self.given.implementations, new.name: new}
         whole = replace(self.given, implementations=MappingProxyType(columns))
-        return written(self._head(search, whole, rows), rows, alone, self.known)
+        return written(at_home(self._head(search, whole, rows), home), rows, alone, self.known)
 
     def _head(self, search: Search, table: Table, rows: Sequence[Row]) -> Table:
         """What stands above the rows. A column that no own kind speaks of by its own name needs no dialect.
@@ -288,21 +301,15 @@ class _Infer:
 
     def _proven(self, result: InferResult) -> InferResult:
         """Both models compared by the table, as any user of it would; then it is put where it should go."""
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / f"{self.table.name}.toml"
-            path.write_text(result.text, encoding="utf-8")
-            proof = None
+        out, proof = self.options.out, None
+        with staged(out or Path.cwd() / "inferred.toml", ending=".toml") as stage:  # paths in it are from its folder
+            stage.path.write_text(result.text, encoding="utf-8")
             if self.options.prove and not (result.source_alone or result.target_alone):
-                proof = diff(str(path), *result.columns, DiffOptions(seed=self.options.seed), pool=self.pool)
-        return replace(result, proof=proof, out=self._kept(result.text))
-
-    def _kept(self, text: str) -> Path | None:
-        out = self.options.out
-        if out is not None:
-            with staged(out) as stage:
-                stage.path.write_text(text, encoding="utf-8")
+                options = DiffOptions(seed=self.options.seed, set=self.options.set if self.given is not None else {})
+                proof = diff(str(stage.path), *result.columns, options, pool=self.pool)
+            if out is not None:
                 stage.publish()
-        return out
+        return replace(result, proof=proof, out=out)
 
 
 def _tied(one: Part, other: Part, state: Mapping[str, Array]) -> bool:

@@ -28,7 +28,7 @@ from xframe.proving.onnx.triangle import Agreement, agreements, corners
 from xframe.proving.probe import random_input, read_input
 from xframe.proving.proof import Runs, load_planned, load_source
 from xframe.proving.sides import Side
-from xframe.proving.weights import at_random, through_model
+from xframe.proving.weights import at_hand, through_model
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array
 from xframe.workers import Pool
@@ -170,7 +170,7 @@ class _Onnx:
         """The first implementation's weights; all the others are given them by the table and read back."""
         first, *others = self.sides
         if parsed is None:
-            held = at_random(first, self.options.seed, self.pool)
+            held = at_hand(first, self.options.seed, self.pool)
         else:
             held = through_model(parsed, first) if framework_reads(parsed.path, self.ends[0]) else parsed
         checks = [load_source(first, held, self.pool, DTYPE), *(self._ported(held, side) for side in others)]

@@ -37,7 +37,7 @@ from xframe.proving.proof import Check, Runs, load_planned, load_source, load_ta
 from xframe.proving.sensitivity import Sensitivity
 from xframe.proving.sides import Side
 from xframe.proving.verdict import PortResult, Proof
-from xframe.proving.weights import at_random, save_through, through_model
+from xframe.proving.weights import at_hand, save_through, through_model
 from xframe.stopwatch import Progress, Stopwatch, silent
 from xframe.tensors import Array, TensorSpec
 from xframe.workers import Pool
@@ -202,7 +202,7 @@ class _Port:
 
     def _weights(self, parsed: Checkpoint | None) -> Checkpoint:
         if parsed is None:
-            return at_random(self.source, self.options.seed, self.pool)
+            return at_hand(self.source, self.options.seed, self.pool)
         return through_model(parsed, self.source) if framework_reads(parsed.path, self.ends[0]) else parsed
 
     def _plan(

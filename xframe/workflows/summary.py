@@ -11,8 +11,9 @@ from typing import Any
 from xframe.errors import UsageError
 from xframe.mapping import Entry, Layer, Option, Table, load_table
 from xframe.mapping.costs import Call, Shape, multiply_adds
+from xframe.proving.passes import LayerCall
 from xframe.proving.probe import random_input
-from xframe.proving.sides import LayerCall, Side
+from xframe.proving.sides import Side
 from xframe.stopwatch import Progress, silent
 from xframe.workers import Pool
 

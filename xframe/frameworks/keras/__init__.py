@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from xframe.frameworks import resolve
+from xframe.frameworks.factories import resolve
 from xframe.frameworks.keras import backward, described, exact, exporting, model, oddities, passes
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from xframe.frameworks import State, resolve
+from xframe.frameworks import State
+from xframe.frameworks.factories import is_saved, made, without_arguments
 from xframe.frameworks.keras.described import layers_by_name
 from xframe.tensors import STORAGE, Array
 
@@ -39,7 +40,12 @@ def build(factory: str, options: Mapping[str, Any], dtype: str) -> keras.Model:
     keras.config.set_dtype_policy(dtype)
     keras.config.set_floatx(dtype if dtype in ("float16", "float32", "float64") else "float32")
     _number_anew()
-    model = resolve(factory)(**options)
+    if is_saved(factory):
+        from xframe.frameworks.keras import saved  # noqa: PLC0415 - few models need it
+
+        model = saved.load(without_arguments(factory, options), dtype)
+    else:
+        model = made(factory, options, keras.Model)
     _keep_scales(model)
     _recipes[model] = factory, options
     return model

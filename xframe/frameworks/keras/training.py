@@ -10,8 +10,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from xframe.frameworks import resolve
 from xframe.frameworks.attributes import Attributes, changed
+from xframe.frameworks.factories import resolve
 from xframe.frameworks.keras.described import DESCRIPTIONS, layers_by_name
 from xframe.frameworks.keras.model import in_dtype, load_file
 from xframe.frameworks.training import (

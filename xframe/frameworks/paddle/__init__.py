@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import paddle
 
 from xframe.frameworks.paddle import backward, described, exporting, model, oddities, passes
+from xframe.frameworks.savings import either
 
 
 class Paddle:
@@ -15,19 +16,19 @@ class Paddle:
     versions: ClassVar = {"paddle": paddle.__version__}
 
     build = staticmethod(model.build)
-    state = staticmethod(model.state)
-    load = staticmethod(model.load)
-    load_file = staticmethod(model.load_file)
-    save_file = staticmethod(model.save_file)
+    state = either(model.state, "paddle")
+    load = either(model.load, "paddle")
+    load_file = either(model.load_file, "paddle")
+    save_file = either(model.save_file, "paddle")
     precision = staticmethod(passes.precision)
-    export_onnx = staticmethod(exporting.export_onnx)
-    run = staticmethod(passes.run)
-    replay = staticmethod(passes.replay)
-    gradients = staticmethod(backward.gradients)
-    trainable = staticmethod(backward.trainable)
-    layers = staticmethod(described.layers)
-    attributes = staticmethod(described.attributes)
-    oddities = staticmethod(oddities.oddities)
+    export_onnx = either(exporting.export_onnx, "paddle")
+    run = either(passes.run, "paddle")
+    replay = either(passes.replay, "paddle")
+    gradients = either(backward.gradients, "paddle")
+    trainable = either(backward.trainable, "paddle")
+    layers = either(described.layers, "paddle")
+    attributes = either(described.attributes, "paddle")
+    oddities = either(oddities.oddities, "paddle")
 
     @staticmethod
     def trainer(*of: Any) -> Any:

@@ -24,8 +24,13 @@ def export_onnx(
 ) -> str:
     """``Framework.export_onnx``."""
     fits_one_file(state(model))
+    return exported(cast(model, "float32"), path, inputs, opset=opset)
+
+
+def exported(model: paddle.nn.Layer, path: Path, inputs: Array, *, opset: int | None) -> str:
+    """A layer that is float32 already; the exporter and its version."""
     dtype = "float32" if inputs.dtype.kind == "f" else inputs.dtype.name
     spec = paddle.static.InputSpec([None, *inputs.shape[1:]], dtype, "input")
-    cast(model, "float32").eval()
+    model.eval()
     paddle.onnx.export(model, str(path.with_suffix("")), input_spec=[spec], opset_version=opset or _OPSET)
     return f"paddle2onnx {metadata.version('paddle2onnx')}"

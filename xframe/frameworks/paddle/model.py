@@ -10,14 +10,22 @@ import numpy as np
 import paddle
 from paddle.utils import unique_name
 
-from xframe.frameworks import State, resolve
+from xframe.frameworks import State
+from xframe.frameworks.factories import is_saved, made, without_arguments
+from xframe.frameworks.savings import remember
 from xframe.tensors import Array
 
 
-def build(factory: str, options: Mapping[str, Any], dtype: str) -> paddle.nn.Layer:
+def build(factory: str, options: Mapping[str, Any], dtype: str) -> Any:
     """``Framework.build``."""
+    if is_saved(factory):
+        from xframe.frameworks.paddle import saved  # noqa: PLC0415 - it needs this module, and few models need it
+
+        names = options.get(saved.NAMES, [])
+        own = {key: value for key, value in options.items() if key != saved.NAMES}
+        return remember(saved.Program(without_arguments(factory, own), names, dtype))
     with unique_name.guard():  # parameters are named as in a fresh process: an optimizer's files go by these names
-        return cast(resolve(factory)(**options), dtype)
+        return cast(made(factory, options, paddle.nn.Layer), dtype)
 
 
 def state(model: paddle.nn.Layer) -> State:

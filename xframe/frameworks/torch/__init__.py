@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from xframe.frameworks.savings import either
 from xframe.frameworks.torch import backward, described, exporting, model, oddities, passes
 
 
@@ -20,12 +21,12 @@ class Torch:
     load_file = staticmethod(model.load_file)
     save_file = staticmethod(model.save_file)
     precision = staticmethod(passes.precision)
-    export_onnx = staticmethod(exporting.export_onnx)
-    run = staticmethod(passes.run)
-    replay = staticmethod(passes.replay)
-    gradients = staticmethod(backward.gradients)
+    export_onnx = either(exporting.export_onnx, "torch")
+    run = either(passes.run, "torch")
+    replay = either(passes.replay, "torch")
+    gradients = either(backward.gradients, "torch")
     trainable = staticmethod(backward.trainable)
-    layers = staticmethod(described.layers)
+    layers = either(described.layers, "torch")
     attributes = staticmethod(described.attributes)
     oddities = staticmethod(oddities.oddities)
 

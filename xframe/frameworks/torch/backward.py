@@ -34,7 +34,8 @@ def trainable(model: torch.nn.Module) -> list[str]:
 
 def _parameters(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
     held = model.state_dict(keep_vars=True)
-    return {name: tensor for name, tensor in held.items() if isinstance(tensor, torch.nn.Parameter)}
+    scripted = {name for name, _ in model.named_parameters(remove_duplicate=False)}  # there they are plain tensors
+    return {name: tensor for name, tensor in held.items() if isinstance(tensor, torch.nn.Parameter) or name in scripted}
 
 
 @contextmanager

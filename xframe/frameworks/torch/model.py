@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from xframe.frameworks import State, resolve
+from xframe.frameworks import State
+from xframe.frameworks.factories import is_saved, made, without_arguments
+from xframe.frameworks.savings import remember
 from xframe.tensors import STORAGE, Array
 
 _BITS = {2: torch.uint16, 1: torch.uint8}
@@ -17,7 +19,11 @@ _BITS = {2: torch.uint16, 1: torch.uint8}
 
 def build(factory: str, options: Mapping[str, Any], dtype: str) -> torch.nn.Module:
     """``Framework.build``."""
-    return resolve(factory)(**options).to(getattr(torch, dtype))
+    if is_saved(factory):
+        from xframe.frameworks.torch import saved  # noqa: PLC0415 - it needs this module, and few models need it
+
+        return remember(saved.load(without_arguments(factory, options), dtype))
+    return made(factory, options, torch.nn.Module).to(getattr(torch, dtype))
 
 
 def state(model: torch.nn.Module) -> State:

@@ -13,7 +13,8 @@ from xframe.errors import ModelError
 from xframe.mapping import Layer
 from xframe.proving.causes.alignment import Alignment, Map, align, possible_maps
 from xframe.proving.layer_diff import LayerDiff, expected, mapped_layers
-from xframe.proving.sides import Side, Tap
+from xframe.proving.passes import Tap
+from xframe.proving.sides import Side
 from xframe.tensors import Array
 
 _NEAR = 8  # so many layers before are looked at

@@ -1,1 +1,5 @@
-"""Nothing of torch.nn is touched before a model is."""
+"""Of torch.nn, the class that every model is of."""
+
+from faulty import Model as Module
+
+__all__ = ["Module"]

@@ -23,9 +23,9 @@ from xframe.frameworks import (
     as_input,
     environment_switches,
     fits_one_file,
-    resolve,
 )
 from xframe.frameworks.attributes import Attributes
+from xframe.frameworks.factories import is_saved, made, without_arguments
 from xframe.tensors import STORAGE, Array
 
 
@@ -42,7 +42,13 @@ class TensorFlow:
         self._recipes: weakref.WeakKeyDictionary[Any, tuple[str, Mapping[str, Any]]] = weakref.WeakKeyDictionary()
 
     def build(self, factory: str, options: Mapping[str, Any], dtype: str) -> Any:
-        model = resolve(factory)(**options, dtype=dtype)
+        if is_saved(factory):
+            from xframe.frameworks.tf.saved import Saved  # noqa: PLC0415 - few models need it
+
+            model: Any = Saved(without_arguments(factory, options), dtype)
+            self._recipes[model] = factory, options
+            return model
+        model = made(factory, options, tf.Module, further={"dtype": dtype})
         self._recipes[model] = factory, options
         return model
 
