@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from xframe.proving.onnx.graph_diff import GraphDiff
     from xframe.proving.onnx.result import OnnxResult
     from xframe.proving.verdict import PortResult
+    from xframe.testing import equivalence, golden
     from xframe.workers import Pool
     from xframe.workflows.check import check
     from xframe.workflows.convert import ConvertOptions, convert
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison", "ConvertOptions", "DiffOptions", "DiffResult", "GraphDiff", "OnnxOptions", "OnnxResult", "Pool",
     "PortOptions", "PortResult", "Tolerance", "VerifyResult", "XframeError", "__version__", "check", "compare",
-    "convert", "diff", "diff_graphs", "load_table", "onnx", "port", "read", "verify",
+    "convert", "diff", "diff_graphs", "equivalence", "golden", "load_table", "onnx", "port", "read", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -57,6 +58,8 @@ _HOMES = {
     "convert": "workflows.convert",
     "diff": "workflows.diff",
     "diff_graphs": "workflows.diff_graphs",
+    "equivalence": "testing",
+    "golden": "testing",
     "load_table": "mapping",
     "onnx": "workflows.onnx",
     "port": "workflows.port",
