@@ -19,7 +19,7 @@ from xframe.checkpoints.npz import Npz
 from xframe.checkpoints.refusals import shown
 from xframe.errors import CheckpointError, OutputError
 from xframe.tensors import STORAGE, Array, TensorSpec
-from xframe.testing.golden import WHOLE, Call, Golden, Output, Weight, short_digest
+from xframe.testing.goldens import WHOLE, Call, Golden, Output, Weight, short_digest
 from xframe.testing.sketch import LENGTH
 
 FOLDER = "goldens"

@@ -9,7 +9,7 @@ from pathlib import Path
 from xframe.comparison import Comparison
 from xframe.proving.divergence import Divergence
 from xframe.proving.verdict import DIFFERENT, EQUIVALENT
-from xframe.testing.golden import Golden
+from xframe.testing.goldens import Golden
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

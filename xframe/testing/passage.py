@@ -18,7 +18,7 @@ from xframe.proving.probe import random_input, read_input
 from xframe.proving.sides import Side
 from xframe.proving.weights import drawn
 from xframe.tensors import Array, TensorSpec
-from xframe.testing.golden import Call
+from xframe.testing.goldens import Call
 from xframe.testing.sketch import sketch
 from xframe.workers import Pool
 

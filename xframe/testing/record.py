@@ -15,7 +15,7 @@ from xframe.proving.layer_diff import tapped
 from xframe.proving.proof import load_source
 from xframe.proving.sides import Side
 from xframe.tensors import Array
-from xframe.testing.golden import Golden, Output, Weight, concerns, short_digest
+from xframe.testing.goldens import Golden, Output, Weight, concerns, options_of, short_digest
 from xframe.testing.gradients import gradient_sketches
 from xframe.testing.passage import DTYPE, Subject, passage
 from xframe.workers import Pool
@@ -46,7 +46,7 @@ def record(subject: Subject, column: str, pool: Pool, *, gradients: bool = False
         model=table.name,
         column=column,
         seed=subject.seed,
-        options=dict(table.options),
+        options=options_of(table, column),
         weights=None if subject.weights is None else subject.weights.name,
         input=None if subject.input is None else subject.input.name,
         probe=short_digest(probe),

@@ -11,8 +11,8 @@ from rich.text import Text
 from xframe.comparison import Comparison
 from xframe.report.text import COLOURS, add_causes, divergence_line, rows
 from xframe.report.units import counted, figure, size
-from xframe.testing.golden import Golden
 from xframe.testing.golden_result import GoldenResult
+from xframe.testing.goldens import Golden
 
 _SHOWN = 5
 

@@ -24,8 +24,8 @@ from xframe.proving.outputs import BothPrecisions, in_one_form
 from xframe.proving.proof import load_planned
 from xframe.proving.sides import Side
 from xframe.tensors import Array
-from xframe.testing.golden import Call, Golden, Output, concerns, short_digest
 from xframe.testing.golden_result import GoldenCall, GoldenGradient, GoldenResult
+from xframe.testing.goldens import Call, Golden, Output, concerns, options_of, short_digest
 from xframe.testing.gradients import gradient_sketches
 from xframe.testing.passage import DTYPE, Passage, Subject, passage, turns
 from xframe.testing.sketch import compare_sketches, sketch
@@ -93,7 +93,7 @@ def _check_subject(golden: Golden, path: Path, subject: Subject, probe: Array) -
         raise _stale(golden, path, f"the table's column {golden.column} has changed since, at {rows}{more}")
     files = subject.weights, subject.input
     asked = {
-        "options": dict(table.options),
+        "options": options_of(table, golden.column),
         **dict(zip(("weights", "input"), (None if file is None else file.name for file in files), strict=True)),
         **({"seed": subject.seed} if None in files else {}),
     }
@@ -104,7 +104,7 @@ def _check_subject(golden: Golden, path: Path, subject: Subject, probe: Array) -
                 golden, path, f"it was recorded with the {name} {_said(recorded)}, and the test has {_said(value)}"
             )
     if golden.concerns.get("") != now[""]:
-        raise _stale(golden, path, "the table's input, options or the column's arguments have changed since")
+        raise _stale(golden, path, "the table's input, or the column's arguments, have changed since")
     if golden.probe != short_digest(probe):
         what = "the input is another" if subject.input else _drawn_otherwise("input", golden)
         raise _stale(golden, path, what)

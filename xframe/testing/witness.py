@@ -17,7 +17,7 @@ from xframe.proving.causes.attributes import IN_TRAINING, spoken
 from xframe.proving.causes.tensors import tensor_causes
 from xframe.proving.sides import Side, Tap
 from xframe.tensors import Array
-from xframe.testing.golden import Call, Golden
+from xframe.testing.goldens import Call, Golden
 from xframe.testing.passage import DTYPE, turns
 from xframe.testing.sketch import compare_sketches, sketch
 

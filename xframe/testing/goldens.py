@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
-from xframe.mapping import Entry, Table
+from xframe.mapping import Entry, Option, Table
 from xframe.tensors import Array, TensorSpec
 from xframe.testing.sketch import sketch
 
@@ -94,6 +94,11 @@ def short_digest(array: Array) -> str:
     return str(blake3(data).hexdigest(16))
 
 
+def options_of(table: Table, column: str) -> dict[str, Option]:
+    """The table's options that the column's factory takes, with their values."""
+    return {name: table.options[name] for name in table.implementation(column).options}
+
+
 def concerns(table: Table, column: str) -> dict[str, str]:
     """A digest of what the table says of a column, by layer; "" has what it says of the network as a whole.
 
@@ -101,8 +106,8 @@ def concerns(table: Table, column: str) -> dict[str, str]:
     stay the same.
     """
     said = table.implementation(column)
-    head = [table.input, table.input_axes, table.output_axes, table.tokens, dict(table.options), dict(said.fixed)]
-    rows: dict[str, list[Any]] = {"": [*head, said.output]}
+    head = [table.input, table.input_axes, table.output_axes, table.tokens, dict(said.fixed), said.output]
+    rows: dict[str, list[Any]] = {"": head}
     for layer in table.layers:
         if layer.names[column]:
             rows[layer.names[column]] = [layer.kind.output, layer.gain, sorted(layer.sizes.items())]
