@@ -197,10 +197,11 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         return (yield)
     except FrameworkMissing as error:
-        if item.config.option.xframe_missing == "skip":
-            setattr(item, _MISSING, error.framework)
-            pytest.skip(f"{error.framework} is missing")
-        pytest.fail(f"{error}\nTo skip such tests: pytest --xframe-missing=skip.", pytrace=False)
+        missing = error
+    if item.config.option.xframe_missing == "skip":
+        setattr(item, _MISSING, missing.framework)
+        pytest.skip(f"{missing.framework} is missing")
+    return pytest.fail(f"{missing}\nTo skip such tests: pytest --xframe-missing=skip.", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
