@@ -150,15 +150,22 @@ def test_what_a_line_says_and_what_the_command_line_says(tmp_path):
     assert (usual.group, asked.group) == ("xframe-paddle-torch", "xframe-onnx-paddle-torch")
 
 
-def test_gradients_training_and_exports_are_compared(failure, small):
-    """A kernel that is not trained: neither outputs nor exports show it."""
+def test_gradients_and_training_are_compared(failure, small):
+    """A kernel that is not trained: no output shows it."""
     import xframe
 
     frozen = xframe.equivalence(small(Sheet("paddle", "torch", {"frozen": True})), pairs=[("paddle", "torch")])
     assert not failure(frozen, "paddle-torch")
     assert "frozen" in failure(frozen, "paddle-torch", gradients=True)
     assert "frozen" in failure(frozen, "paddle-torch", train_steps=2)
-    assert not failure(frozen, "paddle-torch", onnx=True)
+
+
+def test_exports_are_compared(failure, small, pool):
+    import xframe
+
+    line = xframe.equivalence(small(Sheet("torch", "keras")), pairs=[("torch", "torch")])
+    assert not failure(line, "torch-torch", onnx=True)
+    assert "onnx" in pool.pids
 
 
 def test_tolerance(failure, small):
