@@ -11,28 +11,12 @@ from planted import Sheet
 
 from xframe.testing.asked import Asked
 from xframe.testing.cases import cases
+from xframe.testing.fixtures import worker_settings
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
 LINE = "import xframe\ntest_small = xframe.equivalence('small.toml')\n"
 GOLDEN = "import xframe\ntest_small = xframe.golden('small.toml', record='paddle')\n"
-
-
-@pytest.fixture
-def run(pytester, monkeypatch):
-    """A pytest of its own, in a folder of its own, with the small network for two frameworks in small.toml."""
-    paths = [str(ROOT), str(ROOT / "tests" / "faults"), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
-    pytester.makeini("[pytest]\naddopts = -p xframe.pytest_plugin --strict-markers\nfilterwarnings = error")
-    Sheet("paddle", "torch").write(pytester.path / "small.toml")
-
-    def run(*arguments, **files):
-        if files:
-            pytester.makepyfile(**files)
-        return pytester.runpytest_subprocess(*arguments, timeout=300)
-
-    return run
 
 
 def wrong(pytester, **knobs):
@@ -218,69 +202,6 @@ def test_record_takes_no_file_for_a_column(run, pytester):
     result.stdout.fnmatch_lines(["xframe: nothing was recorded"])
 
 
-# ── frameworks that are not there ─────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def without_paddle(run, pytester, monkeypatch):
-    """A machine on which paddle cannot be imported; ``asked`` is where every attempt is written down."""
-    asked = pytester.path / "asked.txt"
-    blocker = pytester.path / "blocked"
-    blocker.mkdir()
-    (blocker / "sitecustomize.py").write_text(
-        f"""
-import sys
-
-class Blocked:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "paddle":
-            open({str(asked)!r}, "a").write(" ".join(sys.argv) + "\\n")
-            raise ModuleNotFoundError("No module named 'paddle'")
-
-sys.meta_path.insert(0, Blocked())
-"""
-    )
-
-    def block():
-        monkeypatch.setenv("PYTHONPATH", str(blocker), prepend=os.pathsep)
-        monkeypatch.setenv("XFRAME_PYTHON_PADDLE", str(pytester.path / "no" / "python"))
-        return asked
-
-    return block
-
-
-def test_recorded_with_paddle_and_verified_without(run, pytester, without_paddle):
-    """The golden is all that torch's own job needs. Nothing there imports paddle, or starts a worker for it."""
-    run("-q", "--xframe-record", test_mine=GOLDEN).assert_outcomes(passed=1)
-    asked = without_paddle()
-    done = subprocess.run([sys.executable, "-c", "import paddle"], capture_output=True, text=True, check=False)
-    assert "No module named 'paddle'" in done.stderr
-    asked.unlink()
-    run("-q", "--xframe-only=torch", "-rA").assert_outcomes(passed=1, deselected=1)
-    assert not asked.exists()
-    wrong(pytester, epsilon=1.001e-5)
-    result = run("-q", "-k", "torch")
-    result.assert_outcomes(failed=1, deselected=1)
-    text = result.stdout.str()
-    assert "cause     epsilon: epsilon is 1e-05 in paddle's bn1, as it was recorded, and 1.001e-05" in text
-    assert not asked.exists()
-
-
-def test_missing_frameworks_fail_or_are_skipped_and_counted(run, pytester, without_paddle):
-    without_paddle()
-    own = "def test_own(xframe_diff):\n    assert xframe_diff('small.toml', 'torch', 'paddle')\n"
-    result = run("-q", test_mine=LINE, test_own=own)
-    result.assert_outcomes(failed=3)
-    text = result.stdout.str()
-    assert "paddle was expected to be installed, but it is not" in text
-    assert "To skip such tests: pytest --xframe-missing=skip." in text
-    assert "Traceback" not in text
-    assert "another exception" not in text
-    result = run("-q", "-rs", "--xframe-missing=skip")
-    result.assert_outcomes(skipped=3)
-    result.stdout.fnmatch_lines(["xframe: 3 skipped, paddle is missing", "*test_mine.py:2: paddle is missing"])
-
-
 # ── fixtures ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -317,6 +238,13 @@ def test_fixtures_for_tests_of_ones_own(run, pytester):
     result = run("-q", test_own=own.replace("from xframe import WorkerError", "from xframe.errors import WorkerError"))
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["*- xframe: small paddle → torch -*", "parts at*bn1 (batch_norm)*"])
+
+
+def test_workers_import_what_tests_do(tmp_path, monkeypatch):
+    """Folders below the root, and nothing that is installed: that may be another interpreter's."""
+    monkeypatch.syspath_prepend(tmp_path / "src")
+    assert str(tmp_path / "src") in worker_settings(tmp_path).paths
+    assert not [path for path in worker_settings(Path("/")).paths if Path(path).is_relative_to(sys.prefix)]
 
 
 # ── what is loaded, and by whom ───────────────────────────────────────────────────────────────────────────────────────
