@@ -1,6 +1,5 @@
 """What tests of several folders share: one set of workers a session, ports within it, and the command line."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,22 +8,17 @@ import pytest
 
 from xframe import checkpoints
 from xframe.digests import digest
-from xframe.workers import Pool
 from xframe.workflows.port import PortOptions
 from xframe.workflows.port import port as carry_out
 
 TESTS = Path(__file__).parent
 SHARED = ("checkpoints", "zoo")
-NETWORKS = TESTS / "faults"  # where the workers find the package `nets`
 
 
 @pytest.fixture(scope="session")
-def pool():
-    """The session's workers. None starts before a test asks for its framework; all stay until the session ends."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(NETWORKS), prepend=os.pathsep)
-        with Pool() as pool:
-            yield pool
+def pool(xframe_pool):
+    """The session's workers. They find the package `nets` in tests/faults, which pyproject.toml puts on the path."""
+    return xframe_pool
 
 
 @pytest.fixture

@@ -101,3 +101,9 @@ def test_doctor_finds_nothing_and_says_so(run):
     found = json.loads(run("doctor", "--json").stdout)["frameworks"]
     assert not any(framework["found"] for framework in found)
     run("doctor", "torch", expect=3)
+
+
+def test_lines_of_tests_need_no_pytest_to_be_written(bare):
+    code = "import xframe; xframe.golden('lenet5'); assert xframe.equivalence('lenet5').xframe_line.model == 'lenet5'"
+    subprocess.run([bare, "-c", code], check=True)
+    assert subprocess.run([bare, "-c", "import pytest"], capture_output=True, check=False).returncode == 1

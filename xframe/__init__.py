@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xframe.proving.onnx.graph_diff import GraphDiff
     from xframe.proving.onnx.result import OnnxResult
     from xframe.proving.verdict import PortResult
+    from xframe.testing import equivalence, golden
     from xframe.workers import Pool
     from xframe.workflows.check import check
     from xframe.workflows.convert import ConvertOptions, convert
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison", "ConvertOptions", "DiffOptions", "DiffResult", "GraphDiff", "InferOptions", "InferResult",
     "OnnxOptions", "OnnxResult", "Pool", "PortOptions", "PortResult", "Tolerance", "VerifyResult", "XframeError",
-    "__version__", "check", "compare", "convert", "diff", "diff_graphs", "infer", "load_table", "onnx", "port", "read",
-    "verify",
+    "__version__", "check", "compare", "convert", "diff", "diff_graphs", "equivalence", "golden", "infer", "load_table",
+    "onnx", "port", "read", "verify",
 ]  # fmt: skip
 
 _HOMES = {
@@ -62,6 +63,8 @@ _HOMES = {
     "convert": "workflows.convert",
     "diff": "workflows.diff",
     "diff_graphs": "workflows.diff_graphs",
+    "equivalence": "testing",
+    "golden": "testing",
     "infer": "workflows.infer",
     "load_table": "mapping",
     "onnx": "workflows.onnx",

@@ -60,7 +60,9 @@ class WorkerError(XframeError):
 
 
 class FrameworkMissing(WorkerError):
-    """The framework, or the interpreter that should hold it, is not installed."""
+    """The ``framework``, or the interpreter that should hold it, is not installed."""
+
+    framework = ""
 
 
 class WorkerDied(WorkerError):

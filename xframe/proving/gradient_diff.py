@@ -96,7 +96,7 @@ def random_cotangents(outputs: Sequence[Array], seed: int) -> list[Array]:
 def _tensors(
     plan: PortPlan, here: dict[str, Array], there: dict[str, Array], tolerance: Tolerance
 ) -> Iterator[GradientDiff]:
-    for step in _trained(plan):
+    for step in trained(plan):
         other = there.get(step.target.name)
         if other is None or any(piece.source.name not in here for piece in step.pieces):
             continue  # told of as a problem, where only one side has none
@@ -106,7 +106,7 @@ def _tensors(
         )
 
 
-def _trained(plan: PortPlan) -> Iterator[Move | Join]:
+def trained(plan: PortPlan) -> Iterator[Move | Join]:
     """Steps that a gradient is for: running statistics have one on some frameworks, and none on others."""
     return (step for step in plan.moves if step.entry.tensor.role not in ("mean", "variance"))
 
@@ -117,7 +117,7 @@ def _sources(step: Move | Join) -> str:
 
 def _missing(plan: PortPlan, here: dict[str, Array], there: dict[str, Array]) -> Iterator[Problem]:
     """Tensors of which one side alone gives no gradient."""
-    for step in _trained(plan):
+    for step in trained(plan):
         ends = all(piece.source.name in here for piece in step.pieces), step.target.name in there
         if ends[0] != ends[1]:
             lacks, gives = (plan.target, plan.source) if ends[0] else (plan.source, plan.target)

@@ -15,7 +15,7 @@ from xframe.digests import digest
 from xframe.dtypes import convert
 from xframe.errors import ModelError
 from xframe.files import reader
-from xframe.mapping import Entry
+from xframe.mapping import Entry, Table
 from xframe.planning import PortPlan, computed
 from xframe.proving.probe import random_weights
 from xframe.proving.sides import Side
@@ -64,9 +64,13 @@ def at_hand(side: Side, seed: int, pool: Pool) -> Checkpoint:
 
 def at_random(side: Side, seed: int, pool: Pool) -> Checkpoint:
     """Random weights for every tensor of the built source."""
-    specs = side.specs
-    drawn = random_weights(side.table, side.implementation.name, specs, seed)
-    extents = {name: (specs[name], Extent.from_message(place)) for name, place in pool.put("random", drawn)}
+    return drawn(side.table, side.implementation.name, side.specs, seed, pool)
+
+
+def drawn(table: Table, implementation: str, specs: Mapping[str, TensorSpec], seed: int, pool: Pool) -> Checkpoint:
+    """Random weights for tensors of these specs, as ``implementation`` has them; it need not be installed."""
+    arrays = random_weights(table, implementation, specs, seed)
+    extents = {name: (specs[name], Extent.from_message(place)) for name, place in pool.put("random", arrays)}
     return Checkpoint(path=Path(f"random weights, seed {seed}"), format="random", tensors=_stored(extents))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleRenderable, Group
@@ -231,6 +232,14 @@ def _found(finding: Finding) -> str:
     if finding.error:
         return "[red]missing[/]"
     return escape(", ".join(f"{name} {version}" for name, version in finding.versions.items()))
+
+
+def plain(renderable: ConsoleRenderable) -> str:
+    """What a pipe would show: no colour, no name cut, no white space at the ends of lines."""
+    out = Console(file=StringIO(), highlight=False, width=_UNBOUNDED, force_terminal=False, no_color=True)
+    with out.capture() as captured:
+        out.print(renderable)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -62,6 +62,14 @@ class Pool:
         self.start(framework)
         return self._workers[framework]
 
+    def revive(self) -> None:
+        """Forget workers that died or were killed: whoever asks next gets new ones, without the models."""
+        for framework, worker in list(self._workers.items()):
+            if worker.broken:
+                worker.kill()
+                worker.close()
+                del self._workers[framework]
+
     @property
     def pids(self) -> dict[str, int]:
         """Each started worker's process, by framework; waits for the imports."""

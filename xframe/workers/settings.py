@@ -29,13 +29,15 @@ FRAMEWORKS = ["keras", "onnx", "paddle", "tf", "torch"]  # a module of xframe.fr
 class Settings:
     """``pythons``: framework → interpreter of its own. ``timeout``: seconds for one request.
 
-    ``backend`` is what Keras runs on; "" leaves it to Keras.
+    ``backend`` is what Keras runs on; "" leaves it to Keras. ``paths`` are folders that workers import a user's models
+    from, besides the working directory.
     """
 
     pythons: Mapping[str, str] = field(default_factory=dict)
     backend: str = ""
     timeout: float = TIMEOUT
     origin: str = "defaults"
+    paths: tuple[str, ...] = ()
 
     def python(self, framework: str) -> str:
         """The interpreter for ``framework``; this process's own unless set."""

@@ -56,7 +56,7 @@ class Worker:
                 "folder": str(folder),
                 "log": str(log),
                 "package": str(_PACKAGE),
-                "paths": [str(Path.cwd())],
+                "paths": [str(Path.cwd()), *settings.paths],
                 "environment": settings.environment(framework),
             }
         )
@@ -138,7 +138,10 @@ class Worker:
     def failure(self, request: str, status: str, value: Any) -> Exception:
         """The exception for an answer that is not "ok"."""
         if status in _ENDS:
-            return _ENDS[status](value)
+            ended = _ENDS[status](value)
+            if isinstance(ended, FrameworkMissing):
+                ended.framework = self.framework
+            return ended
         if status == "training":
             return ModelError(
                 f"The {self.framework} model ran in training mode although it was put into evaluation mode ({value}). "
@@ -150,6 +153,11 @@ class Worker:
         error = ModelError(f"{self.framework} failed in '{request}': {message}")
         error.add_note(trace)
         return error
+
+    @property
+    def broken(self) -> bool:
+        """Whether it served once and cannot any more: it died, or was killed for being late."""
+        return self._end is not None and self._end[0] in ("died", "late")
 
     def kill(self) -> None:
         """End the process now."""

@@ -15,7 +15,7 @@ from xframe.proving.causes.evidence import Evidence
 from xframe.proving.sides import Side
 from xframe.tensors import Array
 
-_IN_TRAINING = {"momentum", "rate", "mode"}  # without effect in evaluation mode
+IN_TRAINING = {"momentum", "rate", "mode"}  # without effect in evaluation mode
 _OWN = {"kind", "padding", "size"}
 Padding = list[list[int]]
 
@@ -38,7 +38,7 @@ def attribute_causes(evidence: Evidence) -> Iterator[Cause]:
 def differing(evidence: Evidence) -> Iterator[tuple[str, tuple[Any, Any]]]:
     """Attributes that both layers have and that differ, padding as it acts: its own and what lies before the layer."""
     one, other = evidence.attributes
-    for name in one.keys() & other.keys() - _IN_TRAINING - _OWN:
+    for name in one.keys() & other.keys() - IN_TRAINING - _OWN:
         if one[name] != other[name]:
             yield name, (one[name], other[name])
     paddings = _paddings(evidence)

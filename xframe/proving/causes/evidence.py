@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from xframe import exchange
 from xframe.comparison import Tolerance, alike, compare
@@ -18,6 +18,50 @@ from xframe.proving.sides import Side
 from xframe.tensors import Array
 
 _NEAR = 8  # so many layers before are looked at
+
+
+class Witness(Protocol):
+    """What trials of a target layer's tensors ask for: Evidence has it, and so has a golden, without the source.
+
+    ``names`` and ``ends`` are the layer's and the implementations', the source's first; only the shapes of ``before``
+    count.
+    """
+
+    @property
+    def target(self) -> Side: ...
+
+    @property
+    def layer(self) -> Layer: ...
+
+    @property
+    def names(self) -> tuple[str, str]: ...
+
+    @property
+    def ends(self) -> tuple[str, str]: ...
+
+    @property
+    def read(self) -> tuple[Array, Array]: ...
+
+    @property
+    def before(self) -> Sequence[tuple[str, Array]]: ...
+
+    @property
+    def planned(self) -> Callable[[str], Array] | None: ...
+
+    def replayed(
+        self,
+        side: Side,
+        name: str,
+        read: Array,
+        attributes: Mapping[str, Any] | None = None,
+        tensors: Mapping[str, Array] | None = None,
+    ) -> Array | None:
+        """What a layer gives when it reads ``read``; None where that cannot be."""
+        ...
+
+    def target_gives(self, output: Array) -> bool:
+        """Whether ``output``, of a changed target, is what the source gave."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

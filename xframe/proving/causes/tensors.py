@@ -15,7 +15,7 @@ from xframe.layouts import AxisPattern
 from xframe.mapping import Entry, Implementation, Layer, Table
 from xframe.proving.causes.alignment import Map, align, possible_maps
 from xframe.proving.causes.cause import Cause
-from xframe.proving.causes.evidence import Evidence
+from xframe.proving.causes.evidence import Evidence, Witness
 from xframe.proving.tensor_diff import how
 from xframe.tensors import Array
 
@@ -32,7 +32,7 @@ class Trial:
     tensors: Mapping[str, Array]
 
 
-def tensor_causes(evidence: Evidence, attributes: Mapping[str, Any] | None = None) -> Iterator[Cause]:
+def tensor_causes(evidence: Witness, attributes: Mapping[str, Any] | None = None) -> Iterator[Cause]:
     """The first trial that makes the target's layer agree, given ``attributes`` of the source besides."""
     own = OwnTensors(evidence, attributes or {})
     for sort in (
@@ -72,7 +72,7 @@ def exchanged_layers(evidence: Evidence) -> Iterator[Cause]:
 class OwnTensors:
     """The tensors of the target's layer, by role: their names in the layer, and their values as the target has them."""
 
-    def __init__(self, evidence: Evidence, attributes: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(self, evidence: Witness, attributes: Mapping[str, Any] = MappingProxyType({})) -> None:
         target = evidence.target
         self._evidence, self._attributes = evidence, attributes
         self.state = target.state()()
@@ -128,7 +128,7 @@ class OwnTensors:
         return gave is not None and evidence.target_gives(gave)
 
 
-def permuted_axes(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+def permuted_axes(evidence: Witness, own: OwnTensors) -> Iterator[Trial]:
     """Axes of one tensor in another order, where its shape does not betray it."""
     for role, value in own.values.items():
         for axes in itertools.permutations(range(value.ndim)):
@@ -146,7 +146,7 @@ def permuted_axes(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
             )
 
 
-def flatten_orders(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+def flatten_orders(evidence: Witness, own: OwnTensors) -> Iterator[Trial]:
     """A dense layer whose inputs come C,H,W on one side and H,W,C on the other."""
     matrices = {role: value for role, value in own.values.items() if value.ndim == 2}
     for role, value in matrices.items():
@@ -162,7 +162,7 @@ def flatten_orders(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
                     )
 
 
-def _flatten_change(evidence: Evidence, size: Map, order: str) -> str:
+def _flatten_change(evidence: Witness, size: Map, order: str) -> str:
     if evidence.layer.kind.name == "linear_after_flatten":
         other = "C,H,W" if order == "H,W,C" else "H,W,C"
         return f"let {evidence.ends[1]} flatten its maps in the order {other}, as the table has it"
@@ -182,7 +182,7 @@ def _reordered(value: Array, axis: int, size: Map, order: str) -> Array:
     return taken
 
 
-def swapped_within(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+def swapped_within(evidence: Witness, own: OwnTensors) -> Iterator[Trial]:
     """Two tensors of the layer in each other's place."""
     for one, other in itertools.combinations(own.values, 2):
         if own.values[one].shape == own.values[other].shape:
@@ -194,7 +194,7 @@ def swapped_within(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
             )
 
 
-def swapped_parts(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+def swapped_parts(evidence: Witness, own: OwnTensors) -> Iterator[Trial]:
     """Parts of a layer, each with several tensors, in each other's place: query and key of an attention."""
     parts: dict[str, dict[str, str]] = defaultdict(dict)
     for role in own.values:
@@ -213,7 +213,7 @@ def swapped_parts(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
             )
 
 
-def permuted_blocks(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+def permuted_blocks(evidence: Witness, own: OwnTensors) -> Iterator[Trial]:
     """Gates of a recurrent layer, or parts of a fused projection, in another order: in one tensor, or in all."""
     blocks = {role: named for role in own.values if (named := own.pattern(role).blocks)}
     for axis in dict.fromkeys(axis for named in blocks.values() for axis in named):
@@ -232,7 +232,7 @@ def permuted_blocks(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
                     )
 
 
-def of_another_layer(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+def of_another_layer(evidence: Witness, own: OwnTensors) -> Iterator[Trial]:
     """All tensors of another layer of the same kind and shapes, or one of them, in place of this layer's."""
     for name, entries in itertools.islice(_others(evidence, own), _MOST_OTHERS):
         held = {role: own.held(entry) for role, entry in entries.items()}
@@ -248,7 +248,7 @@ def of_another_layer(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
             )
 
 
-def other_values(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
+def other_values(evidence: Witness, own: OwnTensors) -> Iterator[Trial]:
     """Tensors of the target's own file that are not what the source's gives."""
     if evidence.planned is None:
         return
@@ -264,7 +264,7 @@ def other_values(evidence: Evidence, own: OwnTensors) -> Iterator[Trial]:
         )
 
 
-def _others(evidence: Evidence, own: OwnTensors) -> Iterator[tuple[str, dict[str, Entry]]]:
+def _others(evidence: Witness, own: OwnTensors) -> Iterator[tuple[str, dict[str, Entry]]]:
     """Other layers of the same kind, the nearest in the table first."""
     table, target = evidence.target.table, evidence.target.implementation
     layers = [layer for layer in table.layers if layer.kind is evidence.layer.kind and layer.layer_name(own.there)]
