@@ -15,7 +15,8 @@ from xframe.mapping import Layer
 from xframe.proving.causes import Cause
 from xframe.proving.causes.attributes import IN_TRAINING, spoken
 from xframe.proving.causes.tensors import tensor_causes
-from xframe.proving.sides import Side, Tap
+from xframe.proving.passes import Tap
+from xframe.proving.sides import Side
 from xframe.tensors import Array
 from xframe.testing.goldens import Call, Golden
 from xframe.testing.passage import DTYPE, turns
