@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xframe.checkpoints import read
     from xframe.comparison import Comparison, Tolerance, compare
     from xframe.errors import XframeError
+    from xframe.inferring.asked import InferOptions
     from xframe.inferring.result import InferResult
     from xframe.mapping import load_table
     from xframe.proving.diff_result import DiffResult
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from xframe.workflows.convert import ConvertOptions, convert
     from xframe.workflows.diff import DiffOptions, diff
     from xframe.workflows.diff_graphs import diff_graphs
-    from xframe.workflows.infer import InferOptions, infer
+    from xframe.workflows.infer import infer
     from xframe.workflows.onnx import OnnxOptions, onnx
     from xframe.workflows.port import PortOptions, port
     from xframe.workflows.verify import VerifyResult, verify
@@ -48,7 +49,7 @@ _HOMES = {
     "DiffOptions": "workflows.diff",
     "DiffResult": "proving.diff_result",
     "GraphDiff": "proving.onnx.graph_diff",
-    "InferOptions": "workflows.infer",
+    "InferOptions": "inferring.asked",
     "InferResult": "inferring.result",
     "OnnxOptions": "workflows.onnx",
     "OnnxResult": "proving.onnx.result",

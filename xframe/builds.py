@@ -58,7 +58,7 @@ class Build:
     @property
     def is_saved(self) -> bool:
         """Whether it is a saved model, in which there is no code."""
-        return not self.attribute
+        return not self.attribute and self != NOTHING
 
     @property
     def text(self) -> str:
@@ -92,6 +92,9 @@ class Build:
             return ""
         own = " or ".join(SAVED[framework]) or FOLDER
         return f"'{self.said}' is a saved model of {owner}; expected {own} in a column of {framework}"
+
+
+NOTHING = Build("", "")  # of a column whose weights are known by name, and no model: they can be converted
 
 
 def _saved(text: str) -> str:

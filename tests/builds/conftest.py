@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-NETS = Path(__file__).with_name("nets.py")
+NETS = Path(__file__).with_name("written_nets.py")
 
 LINEAR = """\
 summary = "one layer"
@@ -49,7 +49,7 @@ def written_by():
     """Runs a script in a folder that gets ``nets.py``, in a process of its own: what it writes is the framework's."""
 
     def write(folder, script, **environment):
-        shutil.copy(NETS, folder)
+        shutil.copy(NETS, Path(folder) / "nets.py")
         done = subprocess.run(
             [sys.executable, "-c", script],
             check=False,

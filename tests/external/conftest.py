@@ -31,7 +31,7 @@ def package(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def workers_with(package):
-    """Workers of their own that find the packages, and the folder `nets` beside this file, while it is open."""
+    """Workers of their own that find the packages, and `published_nets` beside this file, while it is open."""
 
     @contextmanager
     def opened(*requirements):

@@ -24,7 +24,7 @@ UNPACK = """
 import sys
 from pathlib import Path
 import numpy as np
-from nets import mtcnn_keras
+from published_nets import mtcnn_keras
 from mtcnn.utils.tensorflow import load_weights
 
 folder = Path(sys.argv[1])
@@ -65,8 +65,8 @@ summary = "as a machine might write it"
 input   = [3, 24, 24]
 
 [implementations]
-torch = { build = "nets.mtcnn_torch:rnet" }
-keras = { build = "nets.mtcnn_keras:rnet" }
+torch = { build = "published_nets.mtcnn_torch:rnet" }
+keras = { build = "published_nets.mtcnn_keras:rnet" }
 """ + "".join(
     f"""
 [[layers]]
@@ -227,5 +227,5 @@ def test_a_plan_in_other_words_is_the_same_plan(published, table, tmp_path):
 
 
 def test_what_an_inference_is_told(table):
-    told = ["torch=nets.mtcnn_torch:rnet", "keras=nets.mtcnn_keras:rnet", "--input", "1x3x24x24"]
+    told = ["torch=published_nets.mtcnn_torch:rnet", "keras=published_nets.mtcnn_keras:rnet", "--input", "1x3x24x24"]
     assert asked(table("mtcnn_rnet")) == told

@@ -66,7 +66,7 @@ def infer(
 
     [dim]xframe infer paddle=mine.nets:Net torch=./net.py:Net --input 1x3x224x224 --out mine.toml[/]
     """
-    from xframe.workflows.infer import InferOptions
+    from xframe.inferring.asked import InferOptions
     from xframe.workflows.infer import infer as carry_out
 
     if out is not None and out.exists() and not force:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from xframe.inferring.pairing import Hints, Pairing, alike, pairings
 from xframe.inferring.parts import Part
 from xframe.inferring.readings import is_sure
-from xframe.inferring.solving import solve
+from xframe.inferring.solving import is_open, solve
 from xframe.mapping import Implementation
 
 _SHAPE, _NAME = 0.5, 0.5  # what the same shape of outputs adds to a pair that fits, and the same name
@@ -21,7 +21,7 @@ class Candidates:
 
     ends: tuple[Implementation, Implementation]
     hints: Hints
-    _sizes: dict[object, list[tuple[str, dict[str, int]]]] = field(default_factory=dict)
+    _sizes: dict[object, list[tuple[str, dict[str, int], bool]]] = field(default_factory=dict)
     _agree: dict[object, bool] = field(default_factory=dict)
     _found: dict[tuple[str, str], tuple[Pairing, ...]] = field(default_factory=dict)
 
@@ -44,11 +44,15 @@ class Candidates:
         if not source.readings or not target.readings:
             return bool(pairings(source, target, self.ends, self.hints))
         there = self._read(target)
-        return any(
-            kind == other and all(sizes.get(axis, length) == length for axis, length in lengths.items())
-            for kind, sizes in self._read(source)
-            for other, lengths in there
-        ) or self._raw(source, target)
+        likely = [
+            closed and other_closed
+            for kind, sizes, closed in self._read(source)
+            for other, lengths, other_closed in there
+            if kind == other and all(sizes.get(axis, length) == length for axis, length in lengths.items())
+        ]
+        if not any(likely) and likely:  # a length is open, and hints may close it
+            likely = [bool(pairings(source, target, self.ends, self.hints))]
+        return any(likely) or self._raw(source, target)
 
     def _raw(self, source: Part, target: Part) -> bool:
         """Whether the two are layers of classes of their own whose tensors pair by shape."""
@@ -56,10 +60,14 @@ class Candidates:
         alike = sorted(map(sorted, source.shapes.values())) == sorted(map(sorted, target.shapes.values()))
         return own and alike and bool(pairings(source, target, self.ends, self.hints))
 
-    def _read(self, part: Part) -> list[tuple[str, dict[str, int]]]:
+    def _read(self, part: Part) -> list[tuple[str, dict[str, int], bool]]:
+        """The kinds that a part reads as, the lengths that follow, and whether those are all."""
         if part.signature not in self._sizes:
-            solved = ((reading.kind.name, solve(reading.held(part.shapes))) for reading in part.readings)
-            self._sizes[part.signature] = [(kind, sizes) for kind, sizes in solved if sizes is not None]
+            read = ((reading.kind.name, reading.held(part.shapes)) for reading in part.readings)
+            solved = ((kind, held, solve(held)) for kind, held in read)
+            self._sizes[part.signature] = [
+                (kind, sizes, not is_open(held, sizes)) for kind, held, sizes in solved if sizes is not None
+            ]
         return self._sizes[part.signature]
 
     def score(self, source: Part, target: Part) -> float:

@@ -7,10 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from xframe.digests import digest
 from xframe.inferring.readings import Reading, readings
 from xframe.mapping.kinds import Kinds
 from xframe.mapping.table import AND, OWN
-from xframe.tensors import TensorSpec
+from xframe.tensors import Array, TensorSpec
 
 _RECURRENT = "RNN|LSTM|GRU|SimpleRNN|BiRNN"
 Read = Callable[[Mapping[str, tuple[int, ...]], str], tuple[Reading, ...]]  # a layer's shapes and class → readings
@@ -187,3 +190,10 @@ def joined(parts: Sequence[Part], same: Callable[[Part, Part], bool]) -> list[Pa
             cell, again = f"{twin.cell}{AND}{part.cell}", (*twin.again, *part.specs)
             found[found.index(twin)] = replace(twin, cell=cell, again=again)
     return found
+
+
+def tied(one: Part, other: Part, state: Mapping[str, Array]) -> bool:
+    """Whether two parts are the same tensors: the same bits, and not just ones or zeros."""
+    pairs = [(state[spec.name], state[other.tensors[own].name]) for own, spec in one.tensors.items()]
+    telling = any(array.size > 1 and np.ptp(array) > 0 for array, _ in pairs)
+    return telling and all(digest(array) == digest(twin) for array, twin in pairs)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from xframe.builds import Build
+from xframe.builds import NOTHING, Build
 from xframe.inferring.folding import Folded, fold
 from xframe.inferring.parts import Part
 from xframe.inferring.rows import Row
@@ -52,6 +52,24 @@ def written(table: Table, rows: Sequence[Row], alone: Mapping[str, Sequence[Part
         *_alone(alone),
     ]
     return "\n\n".join(parts) + "\n", len(folded)
+
+
+def head_of(table: Table, kinds: Sequence[Kind], known: Kinds, probabilities: str = "") -> Table:
+    """What stands above the rows. A column that no own kind speaks of by its own name needs no dialect.
+
+    ``probabilities`` is the column that returns those where the other returns logits.
+    """
+    own = [kind for kind in kinds if known.kinds.get(kind.name) != kind]
+    spoken = {dialect for kind in own for tensor in kind.tensors for dialect in tensor.forms}
+    columns = {
+        name: replace(
+            column,
+            dialect=column.framework.name if column.dialect == name and name not in spoken else column.dialect,
+            output="probabilities" if name == probabilities else column.output,
+        )
+        for name, column in table.implementations.items()
+    }
+    return replace(table, implementations=MappingProxyType(columns))
 
 
 def at_home(table: Table, home: Path) -> Table:
@@ -102,7 +120,7 @@ def _head(table: Table) -> Iterator[str]:
         yield from (f"{name} = {_value(value)}" for name, value in table.options.items())
     yield ""
     yield "[implementations]"
-    yield from (f"{_bare(name)} = {_implementation(column)}" for name, column in table.implementations.items())
+    yield from _aligned([(_bare(name), _implementation(column)) for name, column in table.implementations.items()])
     for difference in table.differences:
         yield ""
         yield "[[differences]]"
@@ -110,7 +128,7 @@ def _head(table: Table) -> Iterator[str]:
 
 
 def _implementation(column: Implementation) -> str:
-    said = [f"build = {_text(column.build.said)}"]
+    said = [] if column.build == NOTHING else [f"build = {_text(column.build.said)}"]
     if column.dialect != column.framework.name:
         said.append(f"dialect = {_text(column.dialect)}")
     if column.options:
@@ -119,7 +137,7 @@ def _implementation(column: Implementation) -> str:
         said.append("with = { " + ", ".join(f"{name} = {_value(value)}" for name, value in column.fixed.items()) + " }")
     if column.output != OUTPUTS[0]:
         said.append(f"output = {_text(column.output)}")
-    return "{ " + ", ".join(said) + " }"
+    return "{ " + ", ".join(said) + " }" if said else "{}"
 
 
 def _row(key: _Key, row: Folded) -> Iterator[str]:

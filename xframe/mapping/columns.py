@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from xframe.builds import Build
+from xframe.builds import NOTHING, Build
 from xframe.mapping.kinds import Kinds
 from xframe.mapping.section import Section
 from xframe.mapping.table import OUTPUTS, Difference, Implementation
@@ -64,10 +64,9 @@ def _implementation(
 
 
 def _build(section: Section, world: str) -> Build:
-    """Where the model comes from; a text of no sort, or a saved model of another framework, is a problem."""
-    text = section.require("build", str, "")
-    nothing = Build(text, "", "nothing")
-    build = section.attempt(lambda: Build.parse(text), nothing, "build") if "build" in section.data else nothing
+    """Where the model comes from, NOTHING where that is not said. A text that says it wrongly is a problem."""
+    text = section.take("build", str, "")
+    build = section.attempt(lambda: Build.parse(text), NOTHING, "build") if "build" in section.data else NOTHING
     if found := build.foreign_to(world):
         section.problem(found, "build")
     return build

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from xframe import checkpoints, exchange
+from xframe.builds import NOTHING
 from xframe.comparison import Distance
+from xframe.errors import UsageError
 from xframe.mapping import Implementation, Table
 from xframe.proving.passes import Calls, Flown, LayerCall, Outputs, Step, Tap, Walked
 from xframe.tensors import Array, Extent, TensorSpec
@@ -34,6 +36,11 @@ class Side:
     """The source or the target of a port. Requests return at once; what is returned waits when it is called."""
 
     def __init__(self, pool: Pool, table: Table, implementation: Implementation, handle: str, dtype: str) -> None:
+        if implementation.build == NOTHING:
+            raise UsageError(
+                f"{table.name}'s column '{implementation.name}' does not say what builds its model, so nothing of it "
+                f"can be run. Give it a build; `xframe convert` moves weights without."
+            )
         self.table = table
         self.implementation = implementation
         self.dtype = dtype

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from xframe.builds import NOTHING
 from xframe.errors import FrameworkMissing, LayoutError, ModelError, Problem, TableError
 from xframe.layouts import AxisPattern
 from xframe.mapping import Entry, Table, load_table
@@ -57,7 +58,10 @@ def check(model: str, *, pool: Pool | None = None, progress: Progress = silent) 
     except TableError as error:
         return CheckResult(name=model, layers=0, implementations=(), problems=error.problems, unbuilt={})
     problems: list[Problem] = []
-    unbuilt: dict[str, str] = {}
+    columns = table.implementations.items()
+    unbuilt = {
+        name: "its column has no build" for name, column in columns if column.build == NOTHING and pool is not None
+    }
     for side in _start(table, pool) if pool is not None else ():
         progress(f"building {table.name} in {side.implementation.name}")
         problems.extend(_against_model(side, unbuilt))
@@ -76,6 +80,7 @@ def _start(table: Table, pool: Pool) -> list[Side]:
     return [
         Side(pool, table, column, f"check {table.name} {name}", "float32")
         for name, column in table.implementations.items()
+        if column.build != NOTHING
     ]
 
 

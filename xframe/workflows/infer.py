@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-import numpy as np
-
-from xframe.builds import Build
+from xframe.builds import NOTHING
 from xframe.checkpoints.staging import staged
-from xframe.digests import digest
 from xframe.errors import UsageError
 from xframe.inferring.alignment import Candidates, by_name, by_order
-from xframe.inferring.bench import LAST, Bench, Watched, watched
+from xframe.inferring.asked import InferOptions, bare, onto, skeleton
+from xframe.inferring.bare import BareFiles
+from xframe.inferring.bench import Bench, Watched, watched
+from xframe.inferring.evidence import finding_of
 from xframe.inferring.fusing import composed
 from xframe.inferring.pairing import Hints
-from xframe.inferring.parts import Part, joined, parts_of
+from xframe.inferring.parts import Part, joined, parts_of, tied
 from xframe.inferring.result import Finding, InferResult
-from xframe.inferring.rows import Row, extended, row_of
+from xframe.inferring.rows import extended, row_of
 from xframe.inferring.search import Search
-from xframe.inferring.writing import at_home, written
-from xframe.mapping import Implementation, Kinds, Option, Table, load_kinds, load_table
+from xframe.inferring.writing import at_home, head_of, written
+from xframe.mapping import Kinds, Table, load_kinds, load_table
 from xframe.proving import oddities
 from xframe.proving.probe import random_input
 from xframe.proving.sides import Side
@@ -35,25 +36,6 @@ from xframe.workflows.diff import DiffOptions, diff
 DTYPE = "float64"
 CELLS = ("lstm_cell", "gru_cell")  # one layer and direction of a recurrent network, where one side has several
 WHOLE = ("lstm", "gru")  # then those of one layer are read as cells too
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InferOptions:
-    """What the models read, and how they are built.
-
-    ``input`` is C × H × W, or T × D with ``axes`` "sequence"; T alone with ``tokens``, how many token ids there are.
-    ``set`` are arguments of both factories, ``set_one`` by column those of one. ``out`` is where the table goes.
-    """
-
-    input: tuple[int, ...] = ()
-    axes: str = "channels"
-    output_axes: str = ""
-    tokens: int | None = None
-    seed: int = 0
-    out: Path | None = None
-    set: Mapping[str, Option] = field(default_factory=dict)
-    set_one: Mapping[str, Mapping[str, Option]] = field(default_factory=dict)
-    prove: bool = True
 
 
 def infer(
@@ -76,7 +58,9 @@ def infer(
     """
     known = load_kinds()
     given = None if "=" in source else load_table(source, options.set)
-    table = _skeleton((source, target), options, known) if given is None else _onto(given, target, options, known)
+    table = skeleton((source, target), options, known) if given is None else onto(given, target, options, known)
+    if any(column.build == NOTHING for column in table.implementations.values()):
+        return _of_files(table, given, (source, target), options, known)
     with ExitStack() as stack:
         workers = pool or stack.enter_context(Pool())
         workers.start(*(column.framework.name for column in table.implementations.values()))
@@ -84,65 +68,31 @@ def infer(
         return _Infer(table, given, options, known, workers, Stopwatch(progress), progress).carry_out()
 
 
-def _skeleton(specs: tuple[str, str], options: InferOptions, known: Kinds) -> Table:
-    """A table without rows: both columns, the input and the options."""
-    columns = dict(_column(spec, options, known) for spec in specs)
-    if len(columns) < len(specs):
-        raise UsageError(f"Both sides are called '{next(iter(columns))}'. Call one {next(iter(columns))}/other=….")
-    if not options.input:
-        raise UsageError("What do the models read? Expected --input with a batch, such as 1x3x224x224.")
-    axes = "sequence" if options.tokens is not None else options.axes
-    return Table(
-        name=options.out.stem if options.out is not None else "inferred",
-        summary=f"{specs[0].partition('=')[2]} and {specs[1].partition('=')[2]}",
-        file=options.out or Path("inferred.toml"),
-        input=options.input,
-        options=MappingProxyType(dict(options.set)),
-        defaults=MappingProxyType(dict(options.set)),
-        lengths=frozenset(),
-        implementations=MappingProxyType(columns),
-        layers=(),
-        entries=(),
-        input_axes=axes,
-        output_axes=options.output_axes or axes,
-        tokens=options.tokens,
-    )
-
-
-def _onto(given: Table, target: str, options: InferOptions, known: Kinds) -> Table:
-    """The table's first column and a new one."""
-    new, column = _column(target, options, known)
-    if new in given.implementations:
-        raise UsageError(f"{given.name} has a column '{new}' already. Call the new one {new}/other=….")
-    taken = replace(column, options=tuple(name for name in options.set if name in given.options))
-    first = next(iter(given.implementations.values()))
-    columns = {first.name: replace(first, dialect=first.dialect), new: taken}
-    return replace(given, implementations=MappingProxyType(columns), layers=(), entries=())
-
-
-def _column(spec: str, options: InferOptions, known: Kinds) -> tuple[str, Implementation]:
-    name, equals, build = spec.partition("=")
-    world = name.partition("/")[0]
-    if not equals or not build:
-        raise UsageError(f"A side is COLUMN=BUILD, such as torch=mypackage.nets:build; found '{spec}'.")
-    if world not in known.frameworks:
-        raise UsageError(f"Unknown framework '{world}' in '{spec}'. Known: {', '.join(known.frameworks)}.")
-    fixed = MappingProxyType(dict(options.set_one.get(name, {})))
-    try:
-        parsed = Build.parse(build).within(Path.cwd())
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}.") from None
-    if foreign := parsed.foreign_to(world):
-        raise UsageError(f"{name}: {foreign}.")
-    column = Implementation(
-        name=name,
-        framework=known.frameworks[world],
-        build=parsed,
-        dialect=name,
-        options=tuple(options.set),
-        fixed=fixed,
-    )
-    return name, column
+def _of_files(
+    table: Table, given: Table | None, sides: tuple[str, str], options: InferOptions, known: Kinds
+) -> InferResult:
+    """From two weight files alone. Raises UsageError where only one side is a file, for nothing could be run."""
+    files = bare(table, sides) if given is None else None
+    if files is None:
+        raise UsageError("One side is a file of weights, and the other is not. Expected two models, or two files.")
+    began = time.perf_counter()
+    work = BareFiles(table, known, files)
+    alone = work.carry_out()
+    names = tuple(table.implementations)
+    rows = [row_of(finding, table.implementations) for finding in work.found]
+    head = head_of(table, [row.kind for row in rows], known)
+    seconds = time.perf_counter() - began
+    text, count = written(head, rows, dict(zip(names, alone, strict=True)), known)
+    if options.out is not None:
+        with staged(options.out) as stage:
+            stage.path.write_text(text, encoding="utf-8")
+            stage.publish()
+    specs = tuple({name: tensor.spec for name, tensor in file.tensors.items()} for file in files)
+    return InferResult(
+        columns=(names[0], names[1]), specs=(specs[0], specs[1]), findings=tuple(work.found),
+        source_alone=tuple(alone[0]), target_alone=tuple(alone[1]), text=text, rows=count, runs=0, out=options.out,
+        notes=("two files of weights: nothing was run",), seconds={"read": seconds, "total": seconds},
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -179,7 +129,7 @@ class _Infer:
             search = self._started(bench, sources, targets, probe)
         with self.watch("try", "trying pairs out"):
             search.carry_out()
-            findings = tuple(self._finding(search, part) for part in sources if part.cell in search.pairs)
+            findings = tuple(finding_of(search, part) for part in sources if part.cell in search.pairs)
         paired = {finding.pairing.target.cell for finding in findings}
         alone = (
             tuple(part for part in sources if part.cell not in search.pairs),
@@ -201,7 +151,7 @@ class _Infer:
         specs, layers = side.specs, side.layers()  # a model that cannot be built says so first
         found = parts_of(specs, layers, framework.name, framework.separator, kinds)
         state = {name: extent.map() for name, extent in side.state()().items()}
-        found = joined(found, lambda one, other: _tied(one, other, state))
+        found = joined(found, lambda one, other: tied(one, other, state))
         taps = list(dict.fromkeys(part.layer for part in found if part.layer))
         calls = watched(side, probe, taps)
         placed = []
@@ -244,28 +194,6 @@ class _Infer:
                     heads[number] = None
         return Hints(tuple(maps), tuple(heads))
 
-    def _finding(self, search: Search, part: Part) -> Finding:
-        pairing = search.pairs[part.cell]
-        calls = len(part.calls)
-        often = "its call" if calls == 1 else f"all {calls} calls"
-        if part.cell in search.twins:
-            doubt = f"exchanged with {', '.join(search.twins[part.cell])} everything gives the same"
-            return Finding(pairing=pairing, evidence="its outputs agree", doubt=doubt)
-        if part.cell in search.settled:
-            how = search.settled[part.cell]
-            lone = f"only {next(iter(pairing.lone.values()))} has a {next(iter(pairing.lone))}" if pairing.lone else ""
-            evidence, unlike = f"the outputs of {often} agree {how}".rstrip(), bool(pairing.view) or how == LAST
-            return Finding(pairing=pairing, evidence=evidence, doubt=lone, unlike=unlike)
-        if part.cell in search.apart:
-            return Finding(
-                pairing=pairing, evidence="kind and lengths fit",
-                doubt="reading the same, the two do not give the same, nor does any other layer",
-            )  # fmt: skip
-        if search.reaches_the_outputs(part.cell):
-            return Finding(pairing=pairing, evidence="with other values the model's outputs would not agree")
-        doubt = "its kind and lengths fit, but nothing that runs depends on it"
-        return Finding(pairing=pairing, evidence="kind and lengths fit", doubt=doubt)
-
     def _written(
         self, search: Search, findings: tuple[Finding, ...], alone: Mapping[str, Sequence[Part]]
     ) -> tuple[str, int]:
@@ -273,31 +201,24 @@ class _Infer:
         home = self.options.out.absolute().parent if self.options.out is not None else Path.cwd()
         if self.given is None:
             rows = [row_of(finding, self.table.implementations) for finding in findings]
-            return written(at_home(self._head(search, self.table, rows), home), rows, alone, self.known)
+            return written(
+                at_home(head_of(self.table, [row.kind for row in rows], self.known, search.softmax), home),
+                rows,
+                alone,
+                self.known,
+            )
         cells = {layer.names[search.bench.columns[0]]: layer for layer in self.given.layers}
         told = [finding for finding in findings if finding.pairing.source.cell in cells]
         rows = list(extended(self.given, told, self.table.implementations))
         new = self.table.implementations[search.bench.columns[1]]
         columns = {**self.given.implementations, new.name: new}
         whole = replace(self.given, implementations=MappingProxyType(columns))
-        return written(at_home(self._head(search, whole, rows), home), rows, alone, self.known)
-
-    def _head(self, search: Search, table: Table, rows: Sequence[Row]) -> Table:
-        """What stands above the rows. A column that no own kind speaks of by its own name needs no dialect.
-
-        One whose outputs are a softmax of the other's returns probabilities.
-        """
-        own = [row.kind for row in rows if self.known.kinds.get(row.kind.name) != row.kind]
-        spoken = {dialect for kind in own for tensor in kind.tensors for dialect in tensor.forms}
-        columns = {
-            name: replace(
-                column,
-                dialect=column.framework.name if column.dialect == name and name not in spoken else column.dialect,
-                output="probabilities" if name == search.softmax else column.output,
-            )
-            for name, column in table.implementations.items()
-        }
-        return replace(table, implementations=MappingProxyType(columns))
+        return written(
+            at_home(head_of(whole, [row.kind for row in rows], self.known, search.softmax), home),
+            rows,
+            alone,
+            self.known,
+        )
 
     def _proven(self, result: InferResult) -> InferResult:
         """Both models compared by the table, as any user of it would; then it is put where it should go."""
@@ -310,10 +231,3 @@ class _Infer:
             if out is not None:
                 stage.publish()
         return replace(result, proof=proof, out=out)
-
-
-def _tied(one: Part, other: Part, state: Mapping[str, Array]) -> bool:
-    """Whether two parts are the same tensors: the same bits, and not just ones or zeros."""
-    pairs = [(state[spec.name], state[other.tensors[own].name]) for own, spec in one.tensors.items()]
-    telling = any(array.size > 1 and np.ptp(array) > 0 for array, _ in pairs)
-    return telling and all(digest(array) == digest(twin) for array, twin in pairs)

@@ -6,8 +6,8 @@ paddle_lpips/trainer.py is a loop of training.
 from functools import partial
 
 import paddle
-from nets.published import absent
 from paddle import nn
+from published_nets.published import absent
 
 absent("paddle_lpips.trainer")
 

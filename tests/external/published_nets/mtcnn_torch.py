@@ -4,7 +4,7 @@ facenet_pytorch/__init__.py imports torchvision and a loop of training. models/m
 models/utils/detect_face.py, which crop images and compute no layer.
 """
 
-from nets.published import absent, bare
+from published_nets.published import absent, bare
 
 bare("facenet_pytorch")
 absent("facenet_pytorch.models.utils.detect_face", "detect_face", "extract_face")

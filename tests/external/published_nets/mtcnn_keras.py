@@ -4,7 +4,7 @@ mtcnn/__init__.py imports the detector around them. Their classes are subclasses
 Each has a name here: Keras would number the second one of a process.
 """
 
-from nets.published import bare
+from published_nets.published import bare
 
 bare("mtcnn", "mtcnn.network")
 

@@ -6,7 +6,7 @@ of PyTorch, are not needed for them and left out.
 
 from functools import partial
 
-from nets.published import absent, bare
+from published_nets.published import absent, bare
 from torch import nn
 
 absent("lpips.trainer")
