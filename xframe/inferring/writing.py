@@ -128,7 +128,7 @@ def _head(table: Table) -> Iterator[str]:
 
 
 def _implementation(column: Implementation) -> str:
-    said = [] if column.build == NOTHING else [f"build = {_text(column.build.said)}"]
+    said = ["weights_only = true" if column.build == NOTHING else f"build = {_text(column.build.said)}"]
     if column.dialect != column.framework.name:
         said.append(f"dialect = {_text(column.dialect)}")
     if column.options:
@@ -137,7 +137,7 @@ def _implementation(column: Implementation) -> str:
         said.append("with = { " + ", ".join(f"{name} = {_value(value)}" for name, value in column.fixed.items()) + " }")
     if column.output != OUTPUTS[0]:
         said.append(f"output = {_text(column.output)}")
-    return "{ " + ", ".join(said) + " }" if said else "{}"
+    return "{ " + ", ".join(said) + " }"
 
 
 def _row(key: _Key, row: Folded) -> Iterator[str]:

@@ -64,8 +64,11 @@ def _implementation(
 
 
 def _build(section: Section, world: str) -> Build:
-    """Where the model comes from, NOTHING where that is not said. A text that says it wrongly is a problem."""
-    text = section.take("build", str, "")
+    """Where the model comes from; NOTHING where only names are known. A text that says it wrongly is a problem."""
+    bare = section.take("weights_only", bool, default=False)
+    text = section.take("build", str, "") if bare else section.require("build", str, "")
+    if bare and text:
+        section.problem("a column of weights only has no build", "build", suggestion="leave one of the two out")
     build = section.attempt(lambda: Build.parse(text), NOTHING, "build") if "build" in section.data else NOTHING
     if found := build.foreign_to(world):
         section.problem(found, "build")
