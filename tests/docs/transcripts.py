@@ -26,7 +26,9 @@ ELISION = "…"
 HUNDREDFOLD = 100
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _NOT_RUN = re.compile(r"^<!-- not run: .+ -->$")
-_STEPS = "read|import|build|plan|write|load|run|diagnose|gradients|train|optimizer|export|hold|compare|pair|try|prove|total"
+_STEPS = (
+    "read|import|build|plan|write|load|run|diagnose|gradients|train|optimizer|export|hold|compare|pair|try|prove|total"
+)
 _VARIES = re.compile(
     rf"""(?P<elision>{ELISION})
     | (?P<figure>(?<![\w.])\d+(?:\.\d+)?e[-+]?\d+(?!\w) | (?<![\w.])\d+\.\d{{6,}}(?![\w.]))

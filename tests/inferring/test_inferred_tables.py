@@ -105,6 +105,8 @@ def test_bad_input(pool):
             carry_out(*sides, six, pool=pool)
     with pytest.raises(UsageError, match="Expected --input with a batch"):
         carry_out(one, other, InferOptions(), pool=pool)
+    with pytest.raises(UsageError, match="--set torhc:… is for a column that is not inferred here"):
+        carry_out(one, other, InferOptions(input=(6,), set_one={"torhc": {"a": 1}}), pool=pool)
     with pytest.raises(ModelError):
         carry_out(one, "torch/other=nets.inferred:Nothing", six, pool=pool)
     with pytest.raises(ModelError, match="shapes cannot be multiplied"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -38,6 +38,7 @@ class InferOptions:
 def skeleton(specs: tuple[str, str], options: InferOptions, known: Kinds) -> Table:
     """A table without rows: both columns, the input and the options."""
     columns = dict(_column(spec, options, known) for spec in specs)
+    _check_set(options, columns)
     if len(columns) < len(specs):
         raise UsageError(f"Both sides are called '{next(iter(columns))}'. Call one {next(iter(columns))}/other=….")
     files = all(column.build == NOTHING for column in columns.values())
@@ -64,12 +65,19 @@ def skeleton(specs: tuple[str, str], options: InferOptions, known: Kinds) -> Tab
 def onto(given: Table, target: str, options: InferOptions, known: Kinds) -> Table:
     """The table's first column and a new one."""
     new, column = _column(target, options, known)
+    _check_set(options, [new])
     if new in given.implementations:
         raise UsageError(f"{given.name} has a column '{new}' already. Call the new one {new}/other=….")
     taken = replace(column, options=tuple(name for name in options.set if name in given.options))
     first = next(iter(given.implementations.values()))
     columns = {first.name: replace(first, dialect=first.dialect), new: taken}
     return replace(given, implementations=MappingProxyType(columns), layers=(), entries=())
+
+
+def _check_set(options: InferOptions, columns: Collection[str]) -> None:
+    """Raises UsageError for arguments of a column that is not built here."""
+    for name in options.set_one.keys() - set(columns):
+        raise UsageError(f"--set {name}:… is for a column that is not inferred here. Expected: {', '.join(columns)}.")
 
 
 def _column(spec: str, options: InferOptions, known: Kinds) -> tuple[str, Implementation]:
