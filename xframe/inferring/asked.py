@@ -91,7 +91,8 @@ def _column(spec: str, options: InferOptions, known: Kinds) -> tuple[str, Implem
     try:
         parsed = NOTHING if _is_weights(build) else Build.parse(build).within(Path.cwd())
     except ValueError as error:
-        raise UsageError(f"{name}: {error}.") from None
+        missing = "" if ":" in build or Path(build).exists() else f" There is no file {build} either."
+        raise UsageError(f"{name}: {error}.{missing}") from None
     if foreign := parsed.foreign_to(world):
         raise UsageError(f"{name}: {foreign}.")
     column = Implementation(
