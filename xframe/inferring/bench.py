@@ -41,6 +41,8 @@ def _sigmoid(array: Array) -> Array:
 
 
 def _softmax(array: Array, axis: int = -1) -> Array:
+    if array.ndim == 1:
+        return np.ones_like(array)  # of a single class, whose axis was left out
     powers = np.exp(array - array.max(axis, keepdims=True))
     return np.asarray(powers / powers.sum(axis, keepdims=True))
 
@@ -142,12 +144,13 @@ class Bench:
 
     def _same(self, one: Array, other: Array) -> str | None:
         pairs = [(a, b) for a in ways(self.source, one) for b in ways(self.target, other) if a.shape == b.shape]
-        if any(equal(a, b) for a, b in pairs):
+        near = HELD.rtol * max(1.0, float(np.abs(one).max(initial=0)))  # no activation gives more than 1 or its input
+        if any(equal(a, b, near) for a, b in pairs):
             return ""
         if any(equal(*steps) for steps in _last_steps(self.source, one, self.target, other)):
             return LAST
         for name, activation in ACTIVATIONS.items():
-            if any(equal(activation(a), b) or equal(a, activation(b)) for a, b in pairs):
+            if any(behind(activation, a, b, near) or behind(activation, b, a, near) for a, b in pairs):
                 return f"behind {name}"
         return None
 
@@ -227,9 +230,25 @@ def _last_steps(here: Side, one: Array, there: Side, other: Array) -> Iterator[t
                 yield found
 
 
-def equal(one: Array, other: Array) -> bool:
-    """Whether two arrays agree to 1e-9 of the largest value, and say anything at all."""
+def equal(one: Array, other: Array, near: float = np.inf) -> bool:
+    """Whether two arrays agree to 1e-9 of the largest value, and say anything at all.
+
+    Most that do not agree show it in a corner, by more than ``near``.
+    """
+    if not np.abs(corner(one) - corner(other)).max(initial=0) <= near:
+        return False
     return bool(distance(*alike(one, other)).judged(HELD)) and bool(np.ptp(one) > 0)
+
+
+def behind(activation: Activation, one: Array, other: Array, near: float) -> bool:
+    """Whether an activation makes one array the other; the whole is computed where a corner says so."""
+    seen = np.abs(activation(corner(one)) - corner(other)).max(initial=0) <= near
+    return bool(seen) and equal(activation(one), other)
+
+
+def corner(array: Array) -> Array:
+    """A part of an array that an activation sees as it sees the whole: a row of the first image, with all channels."""
+    return array[:1, :, :1] if array.ndim > 3 else array[:1]
 
 
 def ways(side: Side, array: Array) -> list[Array]:
