@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import MappingProxyType
 
 import numpy as np
 
 from xframe import exchange
-from xframe.comparison import Tolerance, alike, distance
 from xframe.digests import digest
 from xframe.inferring.pairing import Pairing
 from xframe.inferring.parts import Part
+from xframe.inferring.sameness import Activation, equal, same, shares, squeezed
 from xframe.mapping import Entry, Table
 from xframe.mapping.load import entries_of
 from xframe.mapping.table import Layer
@@ -24,40 +23,9 @@ from xframe.proving.probe import random_weights
 from xframe.proving.sides import Side
 from xframe.tensors import STORAGE, Array, TensorSpec
 
-LAST = "at the last step"  # how a layer agrees that gives no more
-HELD = Tolerance(rtol=1e-9)
 Arrays = dict[str, Array]
 Placed = dict[str, exchange.Message]  # by tensor, where the worker finds it
-Activation = Callable[[Array], Array]
 Gave = dict[str, list[Array]]  # by layer, what its calls gave, as the framework lays it out
-
-
-def _relu(array: Array) -> Array:
-    return np.maximum(array, 0)
-
-
-def _sigmoid(array: Array) -> Array:
-    return np.asarray(0.5 * (1 + np.tanh(array / 2)))  # which does not overflow
-
-
-def _softmax(array: Array, axis: int = -1) -> Array:
-    if array.ndim == 1:
-        return np.ones_like(array)  # of a single class, whose axis was left out
-    powers = np.exp(array - array.max(axis, keepdims=True))
-    return np.asarray(powers / powers.sum(axis, keepdims=True))
-
-
-ACTIVATIONS: dict[
-    str, Activation
-] = {  # that a layer of the one framework may do itself and that stand behind it in the other
-    "relu": _relu,
-    "relu6": lambda array: np.clip(array, 0, 6),
-    "sigmoid": _sigmoid,
-    "tanh": np.tanh,
-    "silu": lambda array: array * _sigmoid(array),
-    "softmax": _softmax,
-    "softmax over channels": partial(_softmax, axis=1),
-}
 
 
 @dataclass(slots=True)
@@ -139,20 +107,8 @@ class Bench:
         ours, others = _given(pairing.source, self.gave, pairing), _given(pairing.target, theirs, pairing)
         if not ours or len(ours) != len(others):
             return None
-        said = [self._same(one, other) for one, other in zip(ours, others, strict=True)]
+        said = [same(self.source, one, self.target, other) for one, other in zip(ours, others, strict=True)]
         return None if None in said else next((how for how in said if how), "")
-
-    def _same(self, one: Array, other: Array) -> str | None:
-        pairs = [(a, b) for a in ways(self.source, one) for b in ways(self.target, other) if a.shape == b.shape]
-        near = HELD.rtol * max(1.0, float(np.abs(one).max(initial=0)))  # no activation gives more than 1 or its input
-        if any(equal(a, b, near) for a, b in pairs):
-            return ""
-        if any(equal(*steps) for steps in _last_steps(self.source, one, self.target, other)):
-            return LAST
-        for name, activation in ACTIVATIONS.items():
-            if any(behind(activation, a, b, near) or behind(activation, b, a, near) for a, b in pairs):
-                return f"behind {name}"
-        return None
 
     def outputs_agree(self, ran: Outputs) -> bool:
         """Whether both models give the same, or one of them the other's behind a softmax."""
@@ -163,8 +119,8 @@ class Bench:
         if self._outputs_same(ran):
             return ""
         one, other = self.columns
-        ends = ((one, (None, _softmax)), (other, (_softmax, None)))
-        return next((name for name, softmax in ends if self._outputs_same(ran, softmax)), "")
+        ends = ((one, (None, shares)), (other, (shares, None)))
+        return next((name for name, behind in ends if self._outputs_same(ran, behind)), "")
 
     def _outputs_same(self, ran: Outputs, behind: tuple[Activation | None, Activation | None] = (None, None)) -> bool:
         assert self.ran is not None
@@ -219,49 +175,6 @@ def _given(part: Part, found: Gave, pairing: Pairing) -> list[Array]:
     if pairing.fusion is None or not part.members:
         return calls[0] if calls else []
     return [pairing.fusion.joined(outputs) for outputs in zip(*calls, strict=False)]
-
-
-def _last_steps(here: Side, one: Array, there: Side, other: Array) -> Iterator[tuple[Array, Array]]:
-    """A sequence's last step and what has no steps, either way: Keras's recurrent layers may give only that."""
-    for side, whole, far, last in ((here, one, there, other), (there, other, here, one)):
-        if whole.ndim == last.ndim + 1 and whole.ndim > 2:
-            found = side.channels_first(whole, "sequence")[:, -1], far.channels_first(last, "sequence")
-            if found[0].shape == found[1].shape:
-                yield found
-
-
-def equal(one: Array, other: Array, near: float = np.inf) -> bool:
-    """Whether two arrays agree to 1e-9 of the largest value, and say anything at all.
-
-    Most that do not agree show it in a corner, by more than ``near``.
-    """
-    if not np.abs(corner(one) - corner(other)).max(initial=0) <= near:
-        return False
-    return bool(distance(*alike(one, other)).judged(HELD)) and bool(np.ptp(one) > 0)
-
-
-def behind(activation: Activation, one: Array, other: Array, near: float) -> bool:
-    """Whether an activation makes one array the other; the whole is computed where a corner says so."""
-    seen = np.abs(activation(corner(one)) - corner(other)).max(initial=0) <= near
-    return bool(seen) and equal(activation(one), other)
-
-
-def corner(array: Array) -> Array:
-    """A part of an array that an activation sees as it sees the whole: a row of the first image, with all channels."""
-    return array[:1, :, :1] if array.ndim > 3 else array[:1]
-
-
-def ways(side: Side, array: Array) -> list[Array]:
-    """An array with its channels first, as it is, and with its features brought to the front; no axes of length one."""
-    found = [side.channels_first(array, axes) for axes in ("channels", "sequence")]
-    if array.ndim > 2:
-        found.append(np.moveaxis(array, -1, 1))
-    return [squeezed(turned) for turned in found]
-
-
-def squeezed(array: Array) -> Array:
-    """The array, its batch left alone, without axes of length one."""
-    return array.reshape(array.shape[0], *(length for length in array.shape[1:] if length > 1))
 
 
 def drawn(side: Side, parts: Sequence[Part], seed: int) -> Arrays:

@@ -27,9 +27,6 @@ def _name(function: Any) -> str:
     return str(getattr(found, "__name__", type(found).__name__))
 
 
-_ACTIVATION = Attribute("activation", _name, keras.activations.get)
-
-
 def layers_by_name(model: keras.Model) -> dict[str, Any]:
     """Layers of a model and of the models in it, by path; a layer of a functional model has its name for a path."""
     nested = {layer.path or layer.name: layer for layer in model._flatten_layers(include_self=False)}  # noqa: SLF001
@@ -80,7 +77,7 @@ def _spatial() -> Iterator[tuple[str, Description]]:
     for axes, end in SPATIAL:
         capital = end.upper()
         sizes, ends = partial(per_axis, axes=axes), partial(both_ends, axes=axes)
-        convolution = {**_windows(axes, "kernel_size", "dilation_rate"), "activation": _ACTIVATION}
+        convolution = _windows(axes, "kernel_size", "dilation_rate")
         yield f"Conv{capital}", Description("conv", {**convolution, "groups": Attribute("groups")}, zeros)
         yield f"DepthwiseConv{capital}", Description("conv", convolution, zeros)
         yield f"Conv{capital}Transpose", Description("transposed_conv", convolution, zeros)
@@ -109,7 +106,7 @@ DESCRIPTIONS = {
     ),
     "LayerNormalization": Description("layer_norm", {"epsilon": Attribute("epsilon")}),
     "GroupNormalization": Description("group_norm", {"epsilon": Attribute("epsilon"), "groups": Attribute("groups")}),
-    "Dense": Description("linear", {"activation": _ACTIVATION}),
+    "Dense": Description("linear", {}),
     "Embedding": Description("embedding", {}),
     "ReLU": Description("relu", {"slope": Attribute("negative_slope"), "maximum": Attribute("max_value")}),
     "LeakyReLU": Description("relu", {"slope": Attribute("negative_slope")}, {"maximum": None}),

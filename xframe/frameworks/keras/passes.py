@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -14,6 +14,15 @@ from xframe.frameworks.attributes import changed
 from xframe.frameworks.keras.described import DESCRIPTIONS, layers_by_name
 from xframe.frameworks.keras.model import in_dtype, to_tensor
 from xframe.tensors import Array
+
+# Keras's own, which end in ``self.activation``. A class of a user's may call it anywhere: it is taken as it is.
+_ACTIVATED = {
+    getattr(keras.layers, name).call
+    for name in (
+        *("Dense", "EinsumDense", "Conv1D", "Conv2D", "Conv3D", "Conv1DTranspose", "Conv2DTranspose"),
+        *("Conv3DTranspose", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"),
+    )
+}
 
 
 def run(model: keras.Model, inputs: Array, dtype: str, taps: Sequence[str], visit: Visit) -> list[Array]:
@@ -29,7 +38,7 @@ def replay(model: keras.Model, layer: str, reads: Sequence[Array], dtype: str, c
     """``Framework.replay``."""
     found = _layers(model, in_dtype(model, dtype))[layer]
     arguments = [keras.ops.convert_to_tensor(as_input(array, dtype)) for array in reads]
-    with changed(found, changes.attributes, DESCRIPTIONS), _holding(found, changes.tensors):
+    with _bare(found), changed(found, changes.attributes, DESCRIPTIONS), _holding(found, changes.tensors):
         return arrays(found.call(*arguments))
 
 
@@ -59,22 +68,41 @@ def arrays(values: Any) -> list[Array]:
 
 
 @contextmanager
+def _bare(layer: Any) -> Iterator[Any]:
+    """The layer without the activation that it ends in, until the end; yields that. Other frameworks have it behind."""
+    held = vars(layer)
+    activation = layer.activation if type(layer).call in _ACTIVATED else None
+    if activation is None:
+        yield None
+        return
+    before = {key: held[key] for key in ("activation",) if key in held}
+    held["activation"] = None  # not by ``setattr``, which would track what is put back once more
+    try:
+        yield activation
+    finally:
+        del held["activation"]
+        held.update(before)
+
+
+@contextmanager
 def _watched(layers: Mapping[str, Any], visit: Visit) -> Iterator[None]:
     """Each layer's ``call`` wrapped until the end. Not by ``setattr``, which would track the wrapper."""
-    try:
+    with ExitStack() as stack:
         for name, layer in layers.items():
-            vars(layer)["call"] = _wrapped(name, layer.call, visit)
+            activation = stack.enter_context(_bare(layer))
+            vars(layer)["call"] = _wrapped(name, layer.call, activation, visit)
+            stack.callback(vars(layer).pop, "call", None)
         yield
-    finally:
-        for layer in layers.values():
-            vars(layer).pop("call", None)
 
 
-def _wrapped(name: str, call: Any, visit: Visit) -> Any:
+def _wrapped(name: str, call: Any, activation: Any, visit: Visit) -> Any:
+    """``visit`` sees what the layer gives before it is activated, which is then done here."""
+
     def watched(*args: Any, **options: Any) -> Any:
         gave = call(*args, **options)
         instead = visit(name, lambda: arrays(args), arrays(gave))
-        return gave if instead is None else _rebuilt(gave, iter(instead))
+        gave = gave if instead is None else _rebuilt(gave, iter(instead))
+        return gave if activation is None else activation(gave)
 
     return watched
 

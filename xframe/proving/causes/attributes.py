@@ -90,7 +90,7 @@ def _cause(evidence: Evidence, found: Mapping[str, tuple[Any, Any]], end: int, *
     settings = " and ".join(f"{name} {spoken(values[end])}" for name, values in found.items())
     layer, side = (evidence.names[1], there) if end == 0 else (evidence.names[0], here)
     return Cause(
-        cause=_named(evidence, found),
+        cause=" and ".join(found),
         detail=f"{said}{_by_a_layer(evidence, found)}.",
         confirmed=confirmed,
         change=f"give {layer} in {side} {settings}",
@@ -107,13 +107,6 @@ def _by_a_layer(evidence: Evidence, found: Mapping[str, tuple[Any, Any]]) -> str
         if any(any(pair) for pair in margins)
     ]
     return f" ({' and '.join(pads)})" if pads else ""
-
-
-def _named(evidence: Evidence, found: Mapping[str, tuple[Any, Any]]) -> str:
-    """A softmax within the last layer has a name of its own."""
-    if evidence.is_last and "softmax" in found.get("activation", ()):
-        return "probabilities against logits"
-    return " and ".join(found)
 
 
 def _agrees(evidence: Evidence, found: Mapping[str, tuple[Any, Any]], end: int) -> bool:

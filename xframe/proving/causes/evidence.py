@@ -89,7 +89,6 @@ class Evidence:
     attributes: tuple[Mapping[str, Any], Mapping[str, Any]]
     tolerance: Tolerance
     planned: Callable[[str], Array] | None
-    is_last: bool
     alignment: Alignment | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,7 +182,6 @@ def gather(
         attributes=(asked[0].get(diff.source_name, {}), asked[1].get(diff.target_name, {})),
         tolerance=tolerance,
         planned=planned,
-        is_last=index == len(ran.taps) - 1,
     )
 
 
