@@ -108,7 +108,9 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("extension", FORMATS)
 def test_disk_full(tmp_path, extension):
-    """A limit on file sizes stands in for a full disk: both fail a write in the middle of a tensor."""
+    """A limit on file sizes stands in for a full disk. It is met before a tensor is computed."""
+    asked = []
+    tensor = Outgoing(TensorSpec("x", (4096,), "float32"), lambda: asked.append("x") or iter(()))
     target = tmp_path / f"a{extension}"
     target.write_bytes(b"old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -116,10 +118,11 @@ def test_disk_full(tmp_path, extension):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
         with pytest.raises(OutputError, match="cannot|expected to write"):
-            checkpoints.write(target, None, outgoing([TensorSpec("x", (4096,), "float32")]))
+            checkpoints.write(target, None, [tensor])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
+    assert asked == []
     assert target.read_bytes() == b"old"
     assert listed(tmp_path) == [target.name]
 

@@ -6,6 +6,7 @@ more than a few strips of it are in memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +66,7 @@ def pour(path: Path, layout: Layout, *, digests: bool = False, tell: Tell = sile
     """
     handle = os.open(path, os.O_WRONLY)
     try:
+        _reserve(handle, layout)
         work = _Pouring(handle, digests=digests, tell=tell)
         done = work.all(layout.slots)
         for offset, data in (*layout.pieces, *layout.close([checksum for _, checksum in done])):
@@ -72,6 +74,18 @@ def pour(path: Path, layout: Layout, *, digests: bool = False, tell: Tell = sile
     finally:
         os.close(handle)
     return [poured for poured, _ in done]
+
+
+def _reserve(handle: int, layout: Layout) -> None:
+    """Room on the disk for all that is known to come: a full one says so before a tensor is computed."""
+    ends = [offset + len(data) for offset, data in layout.pieces]
+    ends += [slot.offset + slot.tensor.spec.nbytes for slot in layout.slots]
+    if end := max(ends, default=0):
+        try:
+            os.posix_fallocate(handle, 0, end)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):  # a file system that cannot
+                raise
 
 
 class _Pouring:
