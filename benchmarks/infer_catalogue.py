@@ -7,10 +7,9 @@ that is called certain is wrong.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from benchmarks.catalogue import sized
+from benchmarks.page import Page, models, parser
 from xframe.errors import XframeError
 from xframe.inferring.result import InferResult
 from xframe.mapping import Table, load_table, table_names
@@ -44,11 +44,7 @@ RULE = "|---|---|---|---:|---:|---:|---|---:|---:|---:|"
 
 def main() -> None:
     """Infer, print as it goes, write after every architecture."""
-    parser = argparse.ArgumentParser(prog="benchmarks.infer_catalogue", description=__doc__)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or paths of tables; all of them by default")
-    parser.add_argument("--size", type=int, metavar="N", help="images of N × N, where a table leaves their size open")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the rows here; other models' stay")
-    arguments = parser.parse_args()
+    arguments = parser("infer_catalogue", __doc__).parse_args()
     wrong = 0
     for model in arguments.models or table_names():
         table, rows = sized(model, arguments.size), []
@@ -57,7 +53,7 @@ def main() -> None:
             rows.append(row)
             wrong += mistakes
         if arguments.out:
-            write(arguments.out, table.name, rows)
+            PAGE.write(arguments.out, table.name, rows)
     print(f"{wrong} tensors wrong with confidence")
     sys.exit(wrong > 0)
 
@@ -134,23 +130,15 @@ def _row(table: Table, source: str, target: str, *cells: str) -> str:
     return f"| {table.name} | {shape(table.input)} | {source}, {target} | {' | '.join(cells)} |"
 
 
-def write(path: Path, model: str, rows: list[str]) -> None:
-    """Put one architecture's rows into the document at ``path``, in place of its former ones."""
-    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [
-        line for line in before if line.startswith("| ") and line != HEADINGS and not line.startswith(f"| {model} |")
-    ]
-    lines = sorted([*kept, *rows], key=lambda line: line.split(" | ", maxsplit=1)[0])
-    models = len({line.split(" | ", maxsplit=1)[0] for line in lines})
-    cells = [line.strip("| ").split(" | ") for line in lines]
-    right = sum(int(row[3].split(" of ")[0]) for row in cells if " of " in row[3])
-    total = sum(int(row[3].split(" of ")[1]) for row in cells if " of " in row[3])
-    wrong = sum(int(row[4]) for row in cells if row[4].isdecimal())
-    counts = (
-        f"{models} architectures, {len(lines)} pairs: {right} of {total} tensors right, {wrong} wrong with confidence."
-    )
-    path.write_text("\n".join([HEADER, counts, "", HEADINGS, RULE, *lines]) + "\n", encoding="utf-8")
+def _counts(rows: Sequence[Sequence[str]]) -> str:
+    held = [row[3].split(" of ") for row in rows if " of " in row[3]]
+    right, total = (sum(int(pair[end]) for pair in held) for end in (0, 1))
+    wrong = sum(int(row[4]) for row in rows if row[4].isdecimal())
+    pairs = f"{models(rows)} architectures, {len(rows)} pairs"
+    return f"{pairs}: {right} of {total} tensors right, {wrong} wrong with confidence."
 
+
+PAGE = Page(HEADER, HEADINGS, RULE, _counts)
 
 if __name__ == "__main__":
     main()

@@ -6,14 +6,13 @@ the same. Ends with 1 if anything is said to differ.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from pathlib import Path
 
 from benchmarks.catalogue import sized
+from benchmarks.page import Page, models, parser
 from xframe.errors import XframeError
 from xframe.mapping import Table, table_names
 from xframe.proving.diff_result import DiffResult
@@ -37,11 +36,7 @@ RULE = "|---|---|---|---|---:|---:|---:|---:|---:|"
 
 def main() -> None:
     """Compare, print as it goes, write after every architecture."""
-    parser = argparse.ArgumentParser(prog="benchmarks.layer_catalogue", description=__doc__)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or paths of tables; all of them by default")
-    parser.add_argument("--size", type=int, metavar="N", help="images of N × N, where a table leaves their size open")
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the rows here; other models' stay")
-    arguments = parser.parse_args()
+    arguments = parser("layer_catalogue", __doc__).parse_args()
     alarms = 0
     for model in arguments.models or table_names():
         table, rows = sized(model, arguments.size), []
@@ -50,7 +45,7 @@ def main() -> None:
             rows.append(row)
             alarms += not agrees
         if arguments.out:
-            write(arguments.out, table.name, rows)
+            PAGE.write(arguments.out, table.name, rows)
     print(f"{alarms} false alarms")
     sys.exit(alarms > 0)
 
@@ -83,18 +78,12 @@ def _row(table: Table, source: str, target: str, *cells: str) -> str:
     return f"| {table.name} | {shape(table.input)} | {source}, {target} | {' | '.join(cells)} |"
 
 
-def write(path: Path, model: str, rows: list[str]) -> None:
-    """Put one architecture's rows into the document at ``path``, in place of its former ones."""
-    before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [
-        line for line in before if line.startswith("| ") and line != HEADINGS and not line.startswith(f"| {model} |")
-    ]
-    lines = sorted([*kept, *rows], key=lambda line: line.split(" | ", maxsplit=1)[0])
-    held = sum("| equivalent |" in line for line in lines)
-    models = len({line.split(" | ", maxsplit=1)[0] for line in lines})
-    counts = f"{models} architectures, {len(lines)} pairs, {held} of them equivalent in every layer and gradient."
-    path.write_text("\n".join([HEADER, counts, "", HEADINGS, RULE, *lines]) + "\n", encoding="utf-8")
+def _counts(rows: Sequence[Sequence[str]]) -> str:
+    held = sum("equivalent" in row for row in rows)
+    return f"{models(rows)} architectures, {len(rows)} pairs, {held} of them equivalent in every layer and gradient."
 
+
+PAGE = Page(HEADER, HEADINGS, RULE, _counts)
 
 if __name__ == "__main__":
     main()

@@ -6,11 +6,11 @@ models and each other. Ends with 1 if an exporter fails, or a graph is not its m
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
 from benchmarks.catalogue import sized
+from benchmarks.page import Page, models, parser
 from xframe.mapping import Table, load_table, table_names
 from xframe.proving.onnx.parity import Parity
 from xframe.proving.onnx.result import OnnxResult
@@ -42,14 +42,11 @@ FAULTS = "## Where an exporter fails"
 
 def main() -> None:
     """Export, print as it goes, write after every architecture."""
-    parser = argparse.ArgumentParser(prog="benchmarks.onnx_catalogue", description=__doc__)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or paths of tables; all of them by default")
-    parser.add_argument("--size", type=int, metavar="N", help="images of N × N, where a table leaves their size open")
-    parser.add_argument(
+    asked = parser("onnx_catalogue", __doc__)
+    asked.add_argument(
         "--set", action="append", default=[], metavar="NAME=N", help="a whole number for one of the tables' options"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.md", help="also write the rows here; other models' stay")
-    arguments = parser.parse_args()
+    arguments = asked.parse_args()
     wrong = 0
     for model in arguments.models or table_names():
         chosen = {name: int(value) for name, _, value in (said.partition("=") for said in arguments.set)}
@@ -60,7 +57,7 @@ def main() -> None:
         print("\n".join(rows), flush=True)
         wrong += found.exit_code
         if arguments.out:
-            write(arguments.out, table.name, rows)
+            PAGE.write(arguments.out, table.name, rows)
     print(f"{wrong} architectures with something to say")
     sys.exit(wrong > 0)
 
@@ -93,19 +90,12 @@ def _failed(reason: str, agree: str) -> list[str]:
     return [exporter, "", "", "", "", "", "", agree, "", f"**fails**: {reason.partition(': ')[2].split('. Try')[0]}"]
 
 
-def write(path: Path, model: str, rows: list[str]) -> None:
-    """Put one architecture's rows into the document at ``path``; what stands under FAULTS is written by hand."""
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    table, _, by_hand = before.partition(FAULTS)
-    old = (line for line in table.splitlines() if line.startswith("| ") and line != HEADINGS)
-    kept = [line for line in old if not line.startswith(f"| {model} |")]
-    lines = sorted([*kept, *rows], key=lambda line: line.split(" | ", maxsplit=1)[0])
-    good = sum(line.endswith("|  |") for line in lines)
-    models = len({line.split(" | ", maxsplit=1)[0] for line in lines})
-    counts = f"{models} architectures, {len(lines)} exports, {good} of them hold."
-    parts = [HEADER, counts, "", HEADINGS, RULE, *lines, "", f"{FAULTS}{by_hand}".rstrip() if by_hand else ""]
-    path.write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+def _counts(rows: Sequence[Sequence[str]]) -> str:
+    good = sum(not row[-1] for row in rows)
+    return f"{models(rows)} architectures, {len(rows)} exports, {good} of them hold."
 
+
+PAGE = Page(HEADER, HEADINGS, RULE, _counts, FAULTS)
 
 if __name__ == "__main__":
     main()
