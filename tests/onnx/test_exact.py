@@ -1,12 +1,15 @@
 """Operators in float64 against onnx's own, and where that is not right, against onnxruntime in float32."""
 
+import time
+
 import numpy as np
 import onnxruntime
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.ops.op_resize import Resize as EvaluatorsResize
 
 from xframe.frameworks.onnx.exact import Exact, as_written
 
@@ -153,3 +156,51 @@ def test_a_value_goes_when_nobody_reads_it_any_more():
     model = helper.make_model(helper.make_graph(nodes, "chain", values[:1], values[1:]),
                               opset_imports=[helper.make_opsetid("", 17)])  # fmt: skip
     assert [step.gave[0].tolist() for step in Exact(model).steps({"v0": np.array([-1.0, 2.0])})] == [[0.0, 2.0]] * 5
+
+
+MODES = st.sampled_from(["half_pixel", "pytorch_half_pixel", "asymmetric", "align_corners", "half_pixel_symmetric"])
+ROUNDED = st.sampled_from(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    coordinates=MODES, mode=st.sampled_from(["nearest", "linear", "cubic"]), nearest=ROUNDED, a=st.sampled_from([-0.5, -0.75]),
+    size=st.lists(st.integers(1, 9), min_size=2, max_size=2), by_scale=st.booleans(), outside=st.booleans(),
+)  # fmt: skip
+def test_resizes(coordinates, mode, nearest, a, size, by_scale, outside):
+    assume(mode == "cubic" or not outside)  # the evaluator's own divides whole numbers in place, and fails
+    assume(coordinates != "pytorch_half_pixel" or min(size) > 1)  # the operator says 0, the evaluator's own -0.5
+    x, names = (
+        RANDOM.standard_normal((2, 1, 4, 5)),
+        ["x", "", "scales" if by_scale else "", "" if by_scale else "sizes"],
+    )
+    scales, sizes = np.float32([1, 1, size[0] / 4, size[1] / 5]), np.int64([2, 1, *size])
+    assume(not by_scale or [*np.int64(scales[2:] * np.float32([4, 5]))] == size)
+    model = resize(names, scales, sizes, coordinate_transformation_mode=coordinates, mode=mode, nearest_mode=nearest,
+                   cubic_coeff_a=a, exclude_outside=int(outside))  # fmt: skip
+    ours = [step.gave[0] for step in Exact(model).steps({"x": x})][-1]
+    exact = scales.astype(np.float64)
+    exact[2:] = [size[0] / 4, size[1] / 5]  # the evaluator's own takes 1.4 for 1.39999998, and drops a row
+    own = EvaluatorsResize.eval(
+        x, None, exact if by_scale else None, None if by_scale else sizes, coordinate_transformation_mode=coordinates,
+        mode=mode, nearest_mode=nearest, cubic_coeff_a=float(np.float32(a)), exclude_outside=int(outside),
+    )  # fmt: skip
+    assert ours.shape == own.shape
+    assert np.allclose(ours, own, rtol=1e-9, atol=1e-9)
+
+
+def resize(names, scales, sizes, **attributes):
+    node = helper.make_node("Resize", names, ["y"], **attributes)
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("x", "y")]
+    held = [numpy_helper.from_array(scales, "scales"), numpy_helper.from_array(sizes, "sizes")]
+    made = helper.make_graph([node], "one", values[:1], values[1:], held)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 19)])
+
+
+def test_a_large_map_is_resized_at_once():
+    """onnx's own takes minutes for this one, pixel by pixel."""
+    model = resize(["x", "", "scales"], np.float32([1, 1, 2, 2]), np.int64([]), mode="linear")
+    started = time.perf_counter()
+    (step,) = Exact(model).steps({"x": RANDOM.standard_normal((2, 16, 64, 64))})
+    assert step.gave[0].shape == (2, 16, 128, 128)
+    assert time.perf_counter() - started < 5

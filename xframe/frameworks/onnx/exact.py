@@ -7,9 +7,8 @@ was written: an epsilon of 1e-5 is 1e-5, not 9.99999974737875e-06, and the sixth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,11 @@ from onnx.reference import ReferenceEvaluator
 
 from xframe.frameworks.onnx.operators import OPERATORS
 from xframe.frameworks.onnx.recurrent import RECURRENT
+from xframe.frameworks.onnx.resizing import Resize
+from xframe.frameworks.onnx.written import as_written, written
 from xframe.tensors import Array
 
 _WIDE = {TensorProto.FLOAT: TensorProto.DOUBLE}
-_DENOMINATORS = 100
 _DTYPE_ATTRIBUTES = ("to", "dtype")  # of Cast, RandomNormal, EyeLike …: an element type
 
 
@@ -48,7 +48,7 @@ class Exact:
         _widen(wide.graph)
         for function in wide.functions:
             _widen_nodes(function.node)
-        self._evaluator = ReferenceEvaluator(wide, new_ops=[*OPERATORS, *RECURRENT])
+        self._evaluator = ReferenceEvaluator(wide, new_ops=[*OPERATORS, *RECURRENT, Resize])
         for name, values in (instead or {}).items():
             self._evaluator.rt_inits_[name] = values.astype(np.float64)
         self.operators = list(self._evaluator.rt_nodes_)
@@ -126,21 +126,6 @@ def _widen_tensor(tensor: Any) -> None:
         values = numpy_helper.to_array(tensor)
         wide = as_written(values) if values.size == 1 else values.astype(np.float64)
         tensor.CopyFrom(numpy_helper.from_array(wide, tensor.name))
-
-
-def as_written(values: Array) -> Array:
-    """float32 numbers as somebody wrote them, in float64: see ``written``."""
-    convert: Callable[[Any], Array] = np.vectorize(written, otypes=[np.float64])
-    return convert(values)
-
-
-def written(value: Any) -> float:
-    """The simple fraction that rounds to a float32 number, 1/6 for 0.16666667, else the shortest decimal that does."""
-    single = np.float32(value)
-    if not np.isfinite(single):
-        return float(single)
-    simple = Fraction(float(single)).limit_denominator(_DENOMINATORS)
-    return float(simple) if np.float32(float(simple)) == single else float(str(single))
 
 
 def _read_as_written(operator: Any) -> None:
