@@ -1,5 +1,6 @@
 """``xframe diff`` with an .onnx file: a model against an export, an export against another; hostile files refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,6 +12,7 @@ from planting import BRANCHES
 
 from xframe.comparison import Tolerance
 from xframe.errors import CheckpointError, UsageError
+from xframe.proving.onnx.parity import hold
 from xframe.workflows.diff import DiffOptions
 from xframe.workflows.diff_graphs import diff_graphs, has_graph
 
@@ -127,6 +129,70 @@ def test_an_open_shape_needs_an_input(compared, exports, tmp_path, images):
     assert compared(path, path, "-", input=images)
 
 
+def fixed(model, batch):
+    """The same graph for so many images only."""
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = batch
+    return []
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_fixed_batch_is_nobody_s_fault(compared, exports, spoilt, batch):
+    """What torch exports unless it is told otherwise."""
+    path, _ = spoilt("torch", lambda model: fixed(model, batch))
+    found = compared("torch", path)
+    assert found.verdict == "equivalent", str(found)
+    assert found.notes == (f"a batch of {batch} is fixed in the graph: it was held on that one only",)
+    assert [run.batch for run in found.parity.runs] == [batch, batch]
+    assert compared(graph(exports, "torch"), path, "-")
+    assert compared(graph(exports, "torch"), path)
+
+
+def test_two_fixed_batches_have_no_input_in_common(compared, exports, tmp_path):
+    paths = []
+    for batch in (1, 3):
+        model = onnx.load(graph(exports, "torch"))
+        fixed(model, batch)
+        paths.append(str(tmp_path / f"{batch}.onnx"))
+        onnx.save(model, paths[-1])
+    with pytest.raises(UsageError, match="no input suits both"):
+        compared(*paths)
+
+
+def test_an_export_whose_batch_is_fixed_is_its_exporter_s_fault(held, natives):
+    """The exporters are asked for any batch: then it is no use that two images pass."""
+    parity, _ = held("torch", lambda model: fixed(model, 2))
+    assert parity
+    asked = dataclasses.replace(parity.export, any_batch=True)
+    again = hold(asked, natives["torch"])
+    assert not again
+    assert again.blame.party == parity.export.exporter
+    assert "it takes 2 images and no other number" in again.blame.because
+
+
+def test_another_size_is_said_before_anything_runs(compared, exports, tmp_path):
+    path = tmp_path / "large.npy"
+    np.save(path, np.zeros((2, 1, 16, 16), np.float32) + np.arange(16))
+    expected = r"reads input float \['batch', 1, 8, 8\], and the input has the shape \[2, 1, 16, 16\]: name one"
+    for one, other, model in (("torch", graph(exports, "torch"), BRANCHES), (*[graph(exports, "torch")] * 2, "-")):
+        with pytest.raises(UsageError, match=expected):
+            compared(one, other, model, input=path)
+
+
+def test_weights_of_another_training_are_named(compared, spoilt):
+    def plant(model):
+        for tensor in model.graph.initializer:
+            values = numpy_helper.to_array(tensor)
+            if values.ndim and values.dtype == "float32":
+                planting.set_values(tensor, values[::-1] * np.float32(1.5) + np.float32(0.1))
+
+    path, _ = spoilt("torch", plant)
+    found = compared("torch", path)
+    (cause,) = found.blame.causes
+    assert (cause.cause, cause.confirmed) == ("other weights", False)
+    assert "of the model's tensors are not in the graph: conv1.weight" in cause.detail
+
+
 def external(location):
     """An export whose first tensor lies elsewhere."""
 
@@ -167,6 +233,7 @@ def test_what_is_no_graph_is_one_error(compared, tmp_path, content):
 
 def test_only_files_are_graphs():
     assert has_graph("torch", "x.onnx")
+    assert has_graph("X.ONNX", "torch")
     assert not has_graph("torch", "paddle")
 
 

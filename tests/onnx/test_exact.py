@@ -164,7 +164,8 @@ ROUNDED = st.sampled_from(["round_prefer_floor", "round_prefer_ceil", "floor", "
 
 @settings(max_examples=60, deadline=None)
 @given(
-    coordinates=MODES, mode=st.sampled_from(["nearest", "linear", "cubic"]), nearest=ROUNDED, a=st.sampled_from([-0.5, -0.75]),
+    coordinates=MODES, mode=st.sampled_from(["nearest", "linear", "cubic"]), nearest=ROUNDED,
+    a=st.sampled_from([-0.5, -0.75]),
     size=st.lists(st.integers(1, 9), min_size=2, max_size=2), by_scale=st.booleans(), outside=st.booleans(),
 )  # fmt: skip
 def test_resizes(coordinates, mode, nearest, a, size, by_scale, outside):

@@ -14,7 +14,10 @@ from xframe.workers import Pool
 
 DEATHS = {
     "segv": ("killed by SIGSEGV (Segmentation fault)", "Fatal Python error: Segmentation fault"),
-    "kill": ("killed by SIGKILL (Killed)", "It left no last words."),
+    "kill": (
+        "killed by SIGKILL (Killed), as Linux does where memory runs out: try less beside it, a smaller input or more memory",
+        "It left no last words.",
+    ),
     "exit": ("exit code 7", "It left no last words."),
     "leave": ("exit code 3", "SystemExit: 3"),
 }

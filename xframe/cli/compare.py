@@ -81,7 +81,7 @@ def diff(
         optimizer=optimizer or "momentum", set=table_options(set_),
         budget=budget(max_memory),
     )  # fmt: skip
-    if source.endswith(_GRAPH) or target.endswith(_GRAPH):
+    if source.lower().endswith(_GRAPH) or target.lower().endswith(_GRAPH):
         return _diff_graphs(model, source, target, options, json_=json_, quiet=quiet)
     with progress_on_stderr(quiet=quiet or json_) as progress:
         result = carry_out(model, source, target, options, progress=progress)

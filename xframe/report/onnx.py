@@ -62,7 +62,7 @@ def render_graph_diff(result: GraphDiff) -> ConsoleRenderable:
     grid.add_row("float32", f"{_figures(result.float32)}; may be {figure(result.bound)}")
     if result.parity is not None:
         grid.add_row("initialisers", escape(brief_weights(result.parity)))
-        for one in result.parity.weights.altered:
+        for one in result.parity.weights.altered if result.blame is None or not result.blame.causes else ():
             grid.add_row("[red]altered[/]", escape(str(one)))
     for name, said in result.checker.items():
         if said:

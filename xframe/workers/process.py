@@ -16,6 +16,7 @@ from execnet import Gateway, XSpec, gateway_base, gateway_bootstrap, gateway_io
 
 from xframe.workers import bootstrap
 
+_SHORT_OF_MEMORY = ", as Linux does where memory runs out: try less beside it, a smaller input or more memory"
 _TAIL = 65536  # bytes at the end of a log that last words are taken from
 _LAST_WORDS = 12  # lines
 _WIDTH = 300  # characters of a line
@@ -106,7 +107,8 @@ class Process:
         if code >= 0:
             return f"exit code {code}"
         names = {number.value: number.name for number in signal.Signals}
-        return f"killed by {names.get(-code, f'signal {-code}')} ({signal.strsignal(-code)})"
+        hint = _SHORT_OF_MEMORY if -code == signal.SIGKILL else ""
+        return f"killed by {names.get(-code, f'signal {-code}')} ({signal.strsignal(-code)}){hint}"
 
     def _why(self, error: Exception) -> str:
         if self.late:

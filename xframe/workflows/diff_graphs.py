@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,11 @@ _BATCH = 2
 
 def has_graph(*ends: str) -> bool:
     """Whether one of the two is a file."""
-    return any(end.endswith(ENDING) for end in ends)
+    return any(map(_is_graph, ends))
+
+
+def _is_graph(end: str) -> bool:
+    return end.lower().endswith(ENDING)
 
 
 def diff_graphs(
@@ -53,7 +57,7 @@ def diff_graphs(
     options = options or DiffOptions()
     if options.gradients or options.train_steps:
         raise UsageError("An .onnx file computes outputs only: --gradients and --train-steps do not go with one.")
-    graphs = [end.endswith(ENDING) for end in (source, target)]
+    graphs = [*map(_is_graph, (source, target))]
     if options.tolerance != Tolerance() or not options.refed:
         raise UsageError(
             "A graph is held to bounds of its own, the model's rounding in float32 and 1e-7 in float64, and it is "
@@ -81,6 +85,7 @@ class _GraphDiff:
     options: DiffOptions
     pool: Pool
     watch: Stopwatch
+    notes: list[str] = field(default_factory=list)
 
     def of_two_graphs(self) -> GraphDiff:
         with self.watch("read", "reading the graphs"):
@@ -111,7 +116,7 @@ class _GraphDiff:
             named = through_model(parsed, side) if framework_reads(parsed.path, end) else parsed
             load_source(side, named, self.pool, "float32")()
         with self.watch("run", "running the model and the graph"):
-            probe = self._probe(self.table)
+            probe = self._fed(self._probe(self.table), self.table.input_axes, export)
             native = Native(side=side, probe=probe, outputs=Runs(side, probe).outputs)
             parity = hold(export, native)
             compared = of_parity(parity, native, model_is_source=place == 0)
@@ -125,21 +130,43 @@ class _GraphDiff:
     def _inputs(self, one: Export, other: Export) -> tuple[list[Array], list[Array]]:
         """What each graph reads: the table's input, or the graphs' own, of which a .npz may name several."""
         if self.table is not None:
-            probe = self._probe(self.table)
-            return [one.given(probe)], [other.given(probe)]
+            axes = self.table.input_axes
+            probe = self._fed(self._probe(self.table), axes, one, other)
+            return [one.given(probe, axes)], [other.given(probe, axes)]
         path = self.options.input
-        if path is None:
-            drawn = self._drawn(one)
-            return [drawn], [drawn]
-        held = read_arrays(path)
+        held = self._drawn(one) if path is None else read_arrays(path)
         if isinstance(held, np.ndarray):
+            held = self._fed(held, "", one, other)
             return [held], [held]
+        assert path is not None
         here, there = ([self._named(held, name, path) for name, _, _ in end.facts.inputs] for end in (one, other))
         return here, there
 
     def _probe(self, table: Table) -> Array:
         given = self.options.input
         return random_input(table, self.options.seed) if given is None else read_input(given, table)
+
+    def _fed(self, probe: Array, axes: str, *exports: Export) -> Array:
+        """The input, of as many images as the graphs take, over and over if need be.
+
+        Raises UsageError for graphs that read something else; ``axes`` are those of the table.
+        """
+        batches = {export.batch for export in exports} - {None}
+        for export in exports:
+            shape = export.given(probe, axes).shape
+            if asked := export.misfit(shape):
+                raise UsageError(
+                    f"{export.implementation} reads {asked}, and the input has the shape {[*shape]}: "
+                    "name one that it reads by --input"
+                    + (", or a size by --set or in the table." if self.table is not None else ", .npy or .npz.")
+                )
+        if len(batches) > 1:
+            raise UsageError(f"The graphs take {' and '.join(map(str, batches))} images, so no input suits both.")
+        batch = next(iter(batches), None) or len(probe)
+        if batch == len(probe):
+            return probe
+        self.notes.append(f"a batch of {batch} is fixed in the graph: it was held on that one only")
+        return np.resize(probe, (batch, *probe.shape[1:]))
 
     @staticmethod
     def _named(held: Mapping[str, Array], name: str, path: Path) -> Array:
@@ -177,7 +204,7 @@ class _GraphDiff:
             first_divergence=compared.divergence,
             parity=parity,
             checker=checker,
-            notes=compared.notes,
+            notes=(*self.notes, *compared.notes),
             seconds=self.watch.finish(),
             versions={**(versions or {}), "onnx": dict(self.pool["onnx"].hello["versions"])},
         )

@@ -17,6 +17,7 @@ from xframe.frameworks.onnx.exact import Computed, Exact
 from xframe.frameworks.onnx.trials import Found, first_trial
 from xframe.tensors import Array
 
+OUTPUT = "output"  # what the model's own outputs are called among its layers' values
 NEAR = 1e-7  # of the largest value: a graph keeps its constants in float32
 _ALIKE = 1e-5  # relative, of sums of squares
 _MOST = 12  # wrong nodes that are looked at
@@ -104,7 +105,10 @@ def follow(
     wrong = list(itertools.islice(paths.wrong(graph.steps(inputs)), _MOST))
     if not wrong:
         unseen = (node for node in graph.nodes if {*node.input} & tensors.keys())
-        return next((Left(node.op_type, node.name, "", "", None) for node in unseen), None)
+        lost = any(name == OUTPUT for index, (name, _) in enumerate(calls) if index not in seen)
+        return next((Left(node.op_type, node.name, "", "", None) for node in unseen), None) or (
+            paths.end(graph.outputs, calls, found) if lost else None
+        )
     missing = [call for index, call in enumerate(calls) if index not in seen]
     tried = first_trial(graph, wrong, missing, same, attributes=attributes, tensors=tensors)
     step, trial = tried or (next((step for step in wrong if step.node.op_type not in _MOVES), wrong[0]), None)
@@ -137,11 +141,21 @@ class _Paths:
     def _makers_of(self, index: int) -> set[int]:
         return {self._makers[name] for name in self._nodes[index].input if name in self._makers}
 
+    def end(self, outputs: Sequence[str], calls: Calls, found: Mapping[int, list[int]]) -> Left | None:
+        """Where all nodes are right and something is missing behind them: the node that gives the first output."""
+        index = self._makers.get(outputs[0]) if outputs else None
+        if index is None:
+            return None
+        node = self._nodes[index]
+        behind = max((i for at in {index, *self.before(index)} for i in found[at]), default=-1)
+        return Left(node.op_type, node.name, OUTPUT, calls[behind][0] if behind >= 0 else "", None)
+
     def wrong(self, steps: Iterator[Computed]) -> Iterator[Computed]:
         """Nodes that compute on the input and lead to no value of the model, in their order."""
         live = set(self._inputs)
         for step in steps:
-            if live & {*step.node.input} and any(_is_data(value) for value in step.gave):
+            moves = step.node.op_type == "Cast"  # bfloat16 is a dtype of onnx's own
+            if live & {*step.node.input} and (moves or any(_is_data(value) for value in step.gave)):
                 live.update(step.node.output)
                 if step.index not in self.right:
                     yield step

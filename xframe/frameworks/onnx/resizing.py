@@ -1,6 +1,6 @@
 """Resize for onnx's reference evaluator, an axis at a time in whole arrays: its own goes pixel by pixel.
 
-What it computes is said by https://onnx.ai/onnx/operators/onnx__Resize.html; a test holds it against the evaluator's own,
+What it computes is said by https://onnx.ai/onnx/operators/onnx__Resize.html; a test holds it to the evaluator's own,
 which still does what is rare: antialiasing, cropping, a fixed aspect ratio.
 """
 
@@ -33,7 +33,7 @@ _NEAREST: dict[str, Callable[[Array], Array]] = {
 }
 
 
-class Resize(op_resize.Resize):  # type: ignore[misc]  # onnx is not typed
+class Resize(op_resize.Resize):
     """X at other lengths, by its nearest, two or four neighbours along each axis."""
 
     def _run(
@@ -91,9 +91,20 @@ def _taps(mode: str, places: Array, nearest: str | None, a: float) -> tuple[Arra
     ratio = places - left
     if mode == "linear":
         return np.stack([left, left + 1]), np.stack([1 - ratio, ratio])
-    far, near = (lambda t: ((a * t - 5 * a) * t + 8 * a) * t - 4 * a), (lambda t: ((a + 2) * t - (a + 3)) * t * t + 1)
-    weights = [far(1 + ratio), near(ratio), near(1 - ratio), far(2 - ratio)]
+    weights = [_far(1 + ratio, a), _near(ratio, a), _near(1 - ratio, a), _far(2 - ratio, a)]
     return np.stack([left + step for step in (-1, 0, 1, 2)]), np.stack(weights)
+
+
+def _near(t: Array, a: float) -> Array:
+    """Keys' cubic at a distance of up to 1 (doi:10.1109/TASSP.1981.1163711)."""
+    near: Array = ((a + 2) * t - (a + 3)) * t * t + 1
+    return near
+
+
+def _far(t: Array, a: float) -> Array:
+    """From 1 to 2."""
+    far: Array = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return far
 
 
 def _gathered(x: Array, axis: int, index: Array, weights: Array, *, outside: bool) -> Array:

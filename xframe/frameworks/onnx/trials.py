@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from xframe.frameworks.onnx.alternatives import alternatives
 from xframe.frameworks.onnx.exact import Computed, Exact
 from xframe.tensors import Array
 
@@ -101,6 +102,8 @@ def _changes(
 ) -> Iterator[tuple[str, str, Any]]:
     yield from _other_tensors(graph, step, tensors)
     yield from _other_attributes(graph, step, [attributes[name] for name, _ in missing if name in attributes])
+    yield from alternatives(graph, step, _again)
+    yield from _moved_pads(graph, step)
     yield from _padding_value(graph, step)
     yield from _transposed(graph, step)
     yield from _reordered(graph, step)
@@ -130,7 +133,7 @@ def _other_tensors(graph: Exact, step: Computed, tensors: Mapping[str, Array]) -
 def _other_attributes(
     graph: Exact, step: Computed, natives: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[str, str, Any]]:
-    """Padding, strides, dilations and epsilon as a layer of the model has them; padding moved from side to side."""
+    """Padding, strides, dilations and epsilon as a layer of the model has them."""
     own = vars(graph.operators[step.index])
     for native in natives:
         for name, spelt in _SPATIAL.items():
@@ -138,10 +141,19 @@ def _other_attributes(
             if own.get(name) is not None and wanted and list(own[name]) != wanted and len(wanted) == len(own[name]):
                 detail = f"{name} is {list(own[name])} and the model's {spelt} asks for {wanted}"
                 yield name, detail, _again(graph, step, step.read, **{name: wanted})
+        word, wanted = own.get("auto_pad"), _spatial("pads", native.get("padding"))
+        if word not in (None, "NOTSET") and wanted:
+            detail = f"auto_pad is {word} and the model's padding asks for {wanted}"
+            yield "auto_pad", detail, _again(graph, step, step.read, auto_pad="NOTSET", pads=wanted)
         epsilon = native.get("epsilon")
         if own.get("epsilon") is not None and epsilon is not None and epsilon != own["epsilon"]:
             detail = f"epsilon is {own['epsilon']:g} and the model's is {epsilon:g}"
             yield "epsilon", detail, _again(graph, step, step.read, epsilon=epsilon)
+
+
+def _moved_pads(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
+    """The same padding, shared out otherwise."""
+    own = vars(graph.operators[step.index])
     if own.get("pads"):
         for pads in _moved(list(own["pads"])):
             detail = f"pads is {list(own['pads'])}; it agrees with {pads}"
@@ -215,6 +227,8 @@ def _activated(graph: Exact, step: Computed) -> Iterator[tuple[str, str, Any]]:
         for place, value in enumerate(step.read):
             if step.node.input[place] not in graph.initialisers and _is_data(value):
                 detail, active = f"a {name} is missing before it, on {step.node.input[place]}", function(value)
+                if _unchanged(active, value):  # then what it agrees with is the node left out
+                    continue
                 yield "missing activation", detail, active
                 yield "missing activation", detail, _again(graph, step, _with(step.read, place, active))
 

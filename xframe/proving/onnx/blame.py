@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from xframe.proving.onnx.graph import Left
 
 if TYPE_CHECKING:
     from xframe.proving.onnx.parity import Native, Parity
+    from xframe.proving.onnx.weights import GraphWeights
 
+_SOME = 4  # tensors that are named
 RUNTIME, OPTIMISER = "onnxruntime", "onnxruntime's optimisations"
 
 
@@ -64,24 +67,59 @@ def blame(parity: Parity, native: Native) -> Blame:
     if parity.weights.altered:
         return _at_its_node(parity, native, exporter, "it does not hold the model's weights")
     if any(not run.comparison for run in parity.runs if not run.optimised):
-        return Blame(party=RUNTIME, because=f"in float64 its graph is the model ({exact}), but not in onnxruntime")
+        return _fixed_batch(parity) or Blame(
+            party=RUNTIME, because=f"in float64 its graph is the model ({exact}), but not in onnxruntime"
+        )
     return Blame(party=OPTIMISER, because="without optimisations onnxruntime gives what the model does")
 
 
 def _at_its_node(parity: Parity, native: Native, party: str, because: str) -> Blame:
     """The first node that leaves the model, with what was found there and in the weights."""
-    altered = [
-        Cause(cause="altered weights", detail=f"{one}.", confirmed=True, change=f"look at what wrote {one.initialiser}")
-        for one in parity.weights.altered
-    ]
+    altered = _altered(parity.weights)
     left = _left(parity, native) if parity.float64 is not None else None
     if left is None:
-        return Blame(party=party, because=because, causes=tuple(altered))
+        return Blame(party=party, because=because, causes=tuple(altered or _others(parity.weights)))
     found = [] if not left.cause or altered else [Cause(cause=left.cause, detail=f"{left.detail}.", confirmed=True)]
+    found = found or ([] if altered else _others(parity.weights))
     return Blame(
         party=party, because=because, node=left.node, operator=left.operator, layer=left.layer, behind=left.behind,
         causes=(*altered, *found),
     )  # fmt: skip
+
+
+def _fixed_batch(parity: Parity) -> Blame | None:
+    export = parity.export
+    if export.batch is None or not export.any_batch:
+        return None
+    because = f"it takes {export.batch} images and no other number, though it was asked to take any"
+    return Blame(party=export.exporter, because=because)
+
+
+def _altered(weights: GraphWeights) -> list[Cause]:
+    """Tensors that should hold something else; those that are in float16 are one cause."""
+    half = [one.initialiser for one in weights.altered if one.half]
+    said = [
+        Cause(cause="altered weights", detail=f"{one}.", confirmed=True, change=f"look at what wrote {one.initialiser}")
+        for one in weights.altered
+        if not one.half
+    ]
+    if half:
+        detail = f"{len(half)} initialisers hold the model's tensors rounded to float16: {_named(half)}."
+        said.append(Cause(cause="float16", detail=detail, confirmed=True, change="export the model in float32"))
+    return said
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SOME]) + (" …" if len(names) > _SOME else "")
+
+
+def _others(weights: GraphWeights) -> list[Cause]:
+    """The model's tensors that the graph has nowhere: it may come from another training."""
+    if not weights.absent:
+        return []
+    detail = f"{len(weights.absent)} of the model's tensors are not in the graph: {_named(weights.absent)}."
+    change = "see that the graph was exported from these weights"
+    return [Cause(cause="other weights", detail=detail, confirmed=False, change=change)]
 
 
 def _left(parity: Parity, native: Native) -> Left | None:

@@ -26,7 +26,7 @@ EXPORTERS = {"paddle": "paddle2onnx", "torch": "torch.onnx", "keras": "tf2onnx",
 class Export:
     """A graph, who wrote it, what the checker says against it ("" for nothing), and the seconds it took to write.
 
-    ``channels_last`` says how its maps lie.
+    ``channels_last`` says how its maps lie; ``any_batch`` that it was asked to take any number of images.
     """
 
     implementation: str
@@ -36,6 +36,25 @@ class Export:
     checker: str
     channels_last: bool
     seconds: float
+    any_batch: bool = True
+
+    @property
+    def batch(self) -> int | None:
+        """How many images the graph takes; None for any number."""
+        first = next(iter(self.facts.inputs[0][1]), "") if self.facts.inputs else ""
+        return first if isinstance(first, int) else None
+
+    def misfit(self, shape: Sequence[int]) -> str:
+        """What the graph reads, where that is not one input of this shape, whatever its batch; else ""."""
+        told = ", ".join(f"{name} {dtype} {[*lengths]}" for name, lengths, dtype in self.facts.inputs)
+        if len(self.facts.inputs) != 1:
+            return f"{len(self.facts.inputs)} inputs ({told})"
+        asked = self.facts.inputs[0][1]
+        if not asked:  # a graph need not say
+            return ""
+        pairs = zip(asked[1:], shape[1:], strict=False)
+        fits = len(asked) == len(shape) and all(one == other for one, other in pairs if isinstance(one, int))
+        return "" if fits else told
 
     def given(self, probe: Array, axes: str = "channels") -> Array:
         """A probe, channels first, as the graph reads it; ``axes`` as a kind has them."""
@@ -58,9 +77,8 @@ class ExportFailed(ModelError):
     """An exporter could not write a model. ``exporter`` and ``reason`` are its name and its own words."""
 
     def __init__(self, implementation: str, exporter: str, reason: str) -> None:
-        super().__init__(
-            f"{exporter} cannot export {implementation}: {reason} Try another --opset, or another implementation."
-        )
+        attempt = "this implementation alone" if "memory" in reason else "another --opset, or another implementation"
+        super().__init__(f"{exporter} cannot export {implementation}: {reason} Try {attempt}.")
         self.exporter, self.reason = exporter, reason
 
 
@@ -125,7 +143,7 @@ def opened(pool: Pool, path: Path, channels: int | None, budget: Budget = AMPLE)
         implementation=path.name,
         exporter=f"the graph, by {facts.producer}" if facts.producer else "the graph",
         graph=graph, facts=facts,
-        checker=graph.check(), channels_last=last, seconds=0.0,
+        checker=graph.check(), channels_last=last, seconds=0.0, any_batch=False,
     )  # fmt: skip
 
 

@@ -148,7 +148,7 @@ def _runs(export: Export, native: Native) -> tuple[tuple[Run, ...], tuple[Array,
     whole = export.given(native.probe, table.input_axes)
     runs: list[Run] = []
     all_outputs: list[tuple[Array, ...]] = []
-    for images in dict.fromkeys((len(whole), 1)):
+    for images in dict.fromkeys((len(whole), 1) if export.any_batch or export.batch is None else (len(whole),)):
         expected = [output[:images] for output in native.outputs.float64]
         for optimised in (True, False):
             try:

@@ -25,7 +25,9 @@ from xframe.tensors import Array
 
 FOLDED = Tolerance(rtol=1e-5)  # a fold is computed in float32 by the exporter
 _ENERGY = {False: 1e-4, True: 1e-2}  # relative, of sums of squares: of a fold as it was, and of one that was altered
+_HALF = Tolerance(rtol=float(np.finfo(np.float16).eps))
 _MOSTLY = 0.5  # of an initialiser's values may be altered, at most
+_FEW, _ROUND = 8, 64.0  # numbers that are whole multiples of 1/64
 HOWS = ("same", "rearranged", "reordered", "folded", "constant")
 Tensors = Mapping[str, Array]
 
@@ -74,6 +76,7 @@ class Altered:
     tensors: tuple[str, ...]
     detail: str
     exact: Array = field(repr=False, compare=False)
+    half: bool = False  # it holds them in float16
 
     def __str__(self) -> str:
         return f"{self.initialiser} should hold {' × '.join(self.tensors[:2])}, but {self.detail}"
@@ -131,12 +134,16 @@ def match_weights(state: Tensors, initialisers: Tensors, norms: Sequence[Norm]) 
     used = {tensor for match in matches for tensor in match.tensors}
     unexplained = tuple(name for name, match in found.items() if match is None)
     absent = tuple(name for name, values in state.items() if name not in used and np.any(values))
-    altered = (finder.altered(name, initialisers[name], absent) for name in unexplained)
+    nearly = (finder.altered(name, initialisers[name], absent) for name in unexplained)
+    altered = tuple(one for one in nearly if one is not None)
+    sizes = {state[name].size for name in absent}
+    plain = {name for name in unexplained if _is_plain(initialisers[name]) and initialisers[name].size not in sizes}
+    plain -= {one.initialiser for one in altered}
     return GraphWeights(
-        matches=matches,
-        unexplained=unexplained,
+        matches=(*matches, *(Match(initialiser=name, how="constant") for name in unexplained if name in plain)),
+        unexplained=tuple(name for name in unexplained if name not in plain),
         absent=absent,
-        altered=tuple(one for one in altered if one is not None),
+        altered=altered,
     )
 
 
@@ -169,11 +176,16 @@ class _Finder:
         kernels = [tensor for tensor in absent if self._state[tensor].size == values.size]
         laid = (((tensor,), part) for tensor in kernels for part in _laid_out(self._state[tensor], values.shape))
         for tensors, exact in itertools.chain(laid, self._folds(values, altered=True)):
+            half = _is_half(exact, values)
             wrong = np.abs(exact - values) > FOLDED.rtol * np.abs(exact).max()
-            if np.count_nonzero(wrong) <= _MOSTLY * values.size:
+            if np.count_nonzero(wrong) <= _MOSTLY * values.size or half:
                 worst = float(np.abs(exact - values).max())
                 detail = f"{np.count_nonzero(wrong)} of its {values.size} values are others, by {worst:.1e} at most"
-                return Altered(initialiser=name, tensors=tensors, detail=detail, exact=exact.astype(np.float64))
+                if half:
+                    detail = f"its {values.size} values are rounded to float16, by {worst:.1e} at most"
+                return Altered(
+                    initialiser=name, tensors=tensors, detail=detail, exact=exact.astype(np.float64), half=half
+                )
         return None
 
     def _folds(self, values: Array, *, altered: bool) -> Iterator[tuple[tuple[str, ...], Array]]:
@@ -241,6 +253,18 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _is_constant(values: Array) -> bool:
     """One value in all places."""
     return bool(np.all(values == values.flat[0]))
+
+
+def _is_half(exact: Array, values: Array) -> bool:
+    """Whether ``values`` are ``exact`` rounded to float16; within a unit, as a fold may have been rounded before."""
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16).astype(np.float64)
+    return np.array_equal(half, values) and bool(compare(exact, half, _HALF))
+
+
+def _is_plain(values: Array) -> bool:
+    """A few round numbers, such as the scales of a Resize: no exporter computed them, so none rounded them."""
+    return values.ndim == 1 and values.size <= _FEW and bool(np.all(values * _ROUND == np.round(values * _ROUND)))
 
 
 def weights_in(graph: Path, side: Side) -> GraphWeights:
