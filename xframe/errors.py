@@ -111,3 +111,8 @@ class TableError(ProblemsError):
 
 class PlanError(ProblemsError):
     """A port would not be complete and exact; one Problem a tensor. No tensor has moved."""
+
+
+def printable(text: str) -> str:
+    """Words out of a stranger's file, with what would move a terminal's cursor spelt out; lines stay lines."""
+    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)

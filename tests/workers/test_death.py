@@ -11,11 +11,12 @@ from sessions import build, descriptors, one_paragraph, wait_until
 from xframe import exchange
 from xframe.errors import FrameworkMissing, ModelError, WorkerDied
 from xframe.workers import Pool
+from xframe.workers.process import _SHORT_OF_MEMORY
 
 DEATHS = {
     "segv": ("killed by SIGSEGV (Segmentation fault)", "Fatal Python error: Segmentation fault"),
     "kill": (
-        "killed by SIGKILL (Killed), as Linux does where memory runs out: try less beside it, a smaller input or more memory",
+        f"killed by SIGKILL (Killed){_SHORT_OF_MEMORY}",
         "It left no last words.",
     ),
     "exit": ("exit code 7", "It left no last words."),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from xframe.errors import ProblemsError, XframeError
+from xframe.errors import ProblemsError, XframeError, printable
 
 if TYPE_CHECKING:
     from xframe.stopwatch import Progress
@@ -64,7 +64,7 @@ def _report_error(error: BaseException, *, as_json: bool, command: str) -> None:
                 "exit_code": code,
             }
         )
-    print(f"xframe: {message}", file=sys.stderr)
+    print(f"xframe: {printable(message)}", file=sys.stderr)
 
 
 def print_json(value: Any) -> None:

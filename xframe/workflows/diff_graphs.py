@@ -176,6 +176,8 @@ class _GraphDiff:
 
     def _drawn(self, export: Export) -> Array:
         """Random numbers for a graph that reads one map of a known shape."""
+        if not export.facts.inputs:
+            raise UsageError(f"{export.implementation} reads no input: it is no graph of a network.")
         told = ", ".join(f"{name} {dtype} {list(shape)}" for name, shape, dtype in export.facts.inputs)
         (_, shape, dtype), *more = export.facts.inputs
         if more or dtype != "float" or any(not isinstance(length, int) for length in shape[1:]):

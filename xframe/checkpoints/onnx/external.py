@@ -48,6 +48,10 @@ class Folder:
         extent = Extent.dense(self.path / location, offset, spec.shape, spec.dtype)
         return StoredTensor(spec=spec, extent=extent, check=self._check(place, location, said.get("checksum")))
 
+    def check(self, place: str, location: str) -> None:
+        """Raises CheckpointError for a location that is no plain file below the folder."""
+        self._size(place, location)
+
     def _size(self, place: str, location: str) -> int:
         if location not in self.sizes:
             _check_plain(place, location)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.model import Checkpoint, Glance, StoredTensor
 from xframe.checkpoints.onnx.external import Folder
-from xframe.checkpoints.onnx.tensors import initializer
+from xframe.checkpoints.onnx.tensors import initializer, location
 from xframe.checkpoints.protobuf import Message, Span, mapped
 from xframe.checkpoints.refusals import refusal, shown
 from xframe.errors import CheckpointError
@@ -48,6 +48,8 @@ class Onnx:
         """Names, shapes and places of all initialisers of the main graph, those in files beside the model too."""
         model = _Model.of(Span.whole(mapped(path), str(path)))
         folder = Folder(path.parent)
+        for place in sorted(model.elsewhere):
+            folder.check(str(path), place)
         tensors: dict[str, StoredTensor] = {}
         for span in model.initializers:
             tensor = initializer(span, path, folder, budget)
@@ -91,6 +93,7 @@ class _Model:
     metadata: dict[str, str] = field(default_factory=dict)
     nested: int = 0
     constants: int = 0
+    elsewhere: set[str] = field(default_factory=set)  # files with tensors of nodes and nested graphs
     training: bool = False
 
     @classmethod
@@ -138,12 +141,21 @@ class _Model:
                     stack.append((_ATTRIBUTE, first, last))
                 elif kind == _ATTRIBUTE and number in {_TENSOR, _TENSORS}:
                     self.constants += 1
+                    self.locate(Span(node.data, first, last, node.place))
                 elif kind == _ATTRIBUTE and number in {_SUBGRAPH, _SUBGRAPHS}:
                     stack.append((_GRAPH, first, last))
                 elif kind == _GRAPH and number == _NODE:
                     stack.append((_NODE, first, last))
                 elif kind == _GRAPH and number in {_INITIALIZER, _SPARSE}:
                     self.nested += 1
+                    if number == _INITIALIZER:
+                        self.locate(Span(node.data, first, last, node.place))
+
+    def locate(self, tensor: Span) -> None:
+        """Whoever runs the graph reads these: where they lie matters, though their values are left out here."""
+        place = location(tensor)
+        if place is not None:
+            self.elsewhere.add(place)
 
     def notes(self) -> tuple[str, ...]:
         said = {

@@ -73,6 +73,15 @@ def initializer(span: Span, path: Path, folder: Folder, budget: Budget) -> Store
     return StoredTensor(spec=spec, unpack=Varints(values, spec, place).array)
 
 
+def location(span: Span) -> str | None:
+    """The file in which the values of a TensorProto lie, None for the model's own."""
+    message = span.message({_EXTERNAL, _LOCATION})
+    if not message.integer(_LOCATION) and not message.parts(_EXTERNAL):
+        return None
+    pairs = (entry.message({1, 2}) for entry in message.parts(_EXTERNAL))
+    return next((pair.text(2) for pair in pairs if pair.text(1) == "location"), "")
+
+
 def _spec(message: Message) -> TensorSpec:
     name, code = message.text(_NAME), message.integer(_DTYPE)
     place = f"{message.span.place}: {shown(name)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xframe.errors import printable
 from xframe.proving.causes import Cause
 from xframe.proving.onnx.graph import Left
 
@@ -99,7 +100,12 @@ def _altered(weights: GraphWeights) -> list[Cause]:
     """Tensors that should hold something else; those that are in float16 are one cause."""
     half = [one.initialiser for one in weights.altered if one.half]
     said = [
-        Cause(cause="altered weights", detail=f"{one}.", confirmed=True, change=f"look at what wrote {one.initialiser}")
+        Cause(
+            cause="altered weights",
+            detail=f"{one}.",
+            confirmed=True,
+            change=f"look at what wrote {printable(one.initialiser)}",
+        )
         for one in weights.altered
         if not one.half
     ]
@@ -110,7 +116,7 @@ def _altered(weights: GraphWeights) -> list[Cause]:
 
 
 def _named(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SOME]) + (" …" if len(names) > _SOME else "")
+    return printable(", ".join(names[:_SOME])) + (" …" if len(names) > _SOME else "")
 
 
 def _others(weights: GraphWeights) -> list[Cause]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from xframe import checkpoints
 from xframe.checkpoints.budget import AMPLE, Budget
-from xframe.errors import CheckpointError, ModelError, WorkerDied
+from xframe.errors import CheckpointError, ModelError, WorkerDied, printable
 from xframe.proving.onnx.graph import Facts, Graph
 from xframe.proving.sides import Side
 from xframe.tensors import Array
@@ -141,7 +141,7 @@ def opened(pool: Pool, path: Path, channels: int | None, budget: Budget = AMPLE)
     last = len(shape) > 2 and channels is not None and shape[-1] == channels and shape[1] != channels
     return Export(
         implementation=path.name,
-        exporter=f"the graph, by {facts.producer}" if facts.producer else "the graph",
+        exporter=f"the graph, by {printable(facts.producer)}" if facts.producer else "the graph",
         graph=graph, facts=facts,
         checker=graph.check(), channels_last=last, seconds=0.0, any_batch=False,
     )  # fmt: skip

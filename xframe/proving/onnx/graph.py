@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from xframe import exchange
+from xframe.errors import printable
 from xframe.tensors import Array
 from xframe.workers import Pool, Reply
 
@@ -89,7 +90,7 @@ class Graph:
 
     def check(self) -> str:
         """What onnx.checker and strict shape inference say against it; "" for nothing."""
-        return str(self._ask("check_graph").result())
+        return printable(str(self._ask("check_graph").result()))
 
     def facts(self) -> Facts:
         said = self._ask("describe_graph").result()
@@ -148,6 +149,6 @@ class Graph:
 
 def _left(said: Mapping[str, Any]) -> Left:
     cause, detail, layer = said["found"] or ("", "", said["layer"])
-    return Left(
-        operator=said["operator"], node=said["name"], layer=layer, behind=said["behind"], cause=cause, detail=detail
-    )
+    words = (said["operator"], said["name"], layer, said["behind"], cause, detail)
+    operator, node, layer, behind, cause, detail = (printable(word).replace("\n", " ") for word in words)
+    return Left(operator=operator, node=node, layer=layer, behind=behind, cause=cause, detail=detail)

@@ -131,8 +131,7 @@ def of_graphs(one: Export, other: Export, inputs: tuple[Sequence[Array], Sequenc
     """Two graphs, each with what it reads; where the second leaves the first is found by the first's values."""
     first, second = inputs
     here, there = (
-        export.channels_first(export.graph.run(given, optimised=True))
-        for export, given in zip((one, other), inputs, strict=True)
+        export.channels_first(_run(export, given)) for export, given in zip((one, other), inputs, strict=True)
     )
     for export in (one, other):
         export.graph.forget()
@@ -153,6 +152,18 @@ def of_graphs(one: Export, other: Export, inputs: tuple[Sequence[Array], Sequenc
         bound=bound,
         divergence=None if float64 else _first(one, other, first, second, float64),
     )
+
+
+def _run(export: Export, given: Sequence[Array]) -> list[Array]:
+    try:
+        return export.graph.run(given, optimised=True)
+    except ModelError as error:
+        checker = f" onnx.checker says: {export.checker.rstrip('.')}." if export.checker else ""
+        says = f"{brief(error).rstrip('.')}.{checker}"
+        raise ModelError(
+            f"{export.implementation} was expected to run in onnxruntime, which says: {says} "
+            "Try: export it anew, or with another opset."
+        ) from error
 
 
 def _first(

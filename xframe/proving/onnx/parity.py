@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from xframe.comparison import Comparison, Tolerance, compare_all, finite_or_none, incomparable
-from xframe.errors import ModelError
+from xframe.errors import ModelError, printable
 from xframe.proving.onnx.blame import Blame, blame
 from xframe.proving.onnx.export import Export
 from xframe.proving.onnx.weights import GraphWeights, weights_in
@@ -188,5 +188,5 @@ def _in_float64(
 
 def brief(error: ModelError) -> str:
     """The evaluator's own words, as many as fit in a line: it lists every value that it knows."""
-    said = str(error).partition("': ")[2].partition("\n")[0] or str(error)
+    said = printable(str(error)).partition("': ")[2].partition("\n")[0] or str(error)
     return said if len(said) <= _WORDS else f"{said[:_WORDS]}…"

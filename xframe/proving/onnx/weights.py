@@ -20,6 +20,7 @@ import numpy as np
 
 from xframe import checkpoints
 from xframe.comparison import Tolerance, compare
+from xframe.errors import printable
 from xframe.proving.sides import Side
 from xframe.tensors import Array
 
@@ -78,8 +79,13 @@ class Altered:
     exact: Array = field(repr=False, compare=False)
     half: bool = False  # it holds them in float16
 
+    @property
+    def said(self) -> str:
+        """The initialiser's name, fit for a terminal."""
+        return printable(self.initialiser)
+
     def __str__(self) -> str:
-        return f"{self.initialiser} should hold {' × '.join(self.tensors[:2])}, but {self.detail}"
+        return f"{self.said} should hold {' × '.join(self.tensors[:2])}, but {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
