@@ -141,7 +141,7 @@ def test_installed_packages_come_before_the_files_folder(tmp_path, table, cli):
 REFUSED = {
     "no file": ("./nett.py:Net", "there is no file"),
     "typo": ("./net.py:Nett", "expected a factory 'Nett' in net.py; found no 'Nett' there. Did you mean 'Net'?"),
-    "absent": ("./net.py:Zoo.net", "found no 'Zoo' there"),
+    "absent": ("./net.py:Zoo.net", "found no 'Zoo' there."),
     "raises": ("./net.py:broken", "ZeroDivisionError: the factory's own fault"),
     "lacks an argument": ("./net.py:Wide", "missing a required argument: 'width'. It takes (*, width)"),
     "gives nothing": ("./net.py:nothing", "was expected to give a torch model, a Module; found a NoneType, None"),
@@ -170,6 +170,7 @@ def test_what_no_model_comes_of_is_one_error(case, net, table, pool):
         built(pool, path)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert not str(caught.value).endswith("..")
     assert expected in str(check(str(path), pool=pool).problems[0])
 
 

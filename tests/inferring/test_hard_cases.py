@@ -157,3 +157,17 @@ def test_networks_that_are_not_the_same(infer):
     assert found.verdict == "incomplete"
     assert [part.cell for part in found.source_alone] == ["conv2"]
     assert [part.cell for part in found.target_alone] == ["conv2"]
+
+
+@pytest.mark.parametrize("other", ["Stack", "StackCopied"])
+def test_copies_that_begin_with_the_same_values_are_layers_of_their_own(infer, other):
+    found = infer("Stack", "Stack", one={"copied": True}, other={"copied": other == "StackCopied"})
+    assert found.verdict == "inferred"
+    assert pairs(found) == {name: name for name in (*(f"blocks.{n}.{own}" for n in "01" for own in ("mix", "norm")), "head")}
+
+
+def test_tied_vectors_of_ones_are_one_tensor(infer):
+    """What two names of one tensor hold tells nothing before it is trained: a norm's weight is all ones."""
+    found = infer("Stack", "Stack", one={"tied": True}, other={"tied": True})
+    assert found.verdict == "inferred"
+    assert pairs(found)["blocks.0.norm, blocks.1.norm"] == "blocks.0.norm, blocks.1.norm"

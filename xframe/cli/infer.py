@@ -45,6 +45,14 @@ def infer(
     sequence: Annotated[
         bool, typer.Option("--sequence", help="The input is T×D: its features are last in every framework.")
     ] = False,
+    output_axes: Annotated[
+        str | None,
+        typer.Option(
+            "--output-axes",
+            metavar="AXES",
+            help="How the outputs lie where they are not as the input is: channels (N×C×H×W) or sequence (N×T×D).",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For the weights and the input that pairs are tried with.")] = 0,
     set_: Annotated[
         list[str] | None,
@@ -67,15 +75,18 @@ def infer(
     [dim]xframe infer paddle=mine.nets:Net torch=./net.py:Net --input 1x3x224x224 --out mine.toml[/]
     """
     from xframe.inferring.asked import InferOptions
+    from xframe.mapping.kinds import AXES
     from xframe.workflows.infer import infer as carry_out
 
     if out is not None and out.exists() and not force:
         raise UsageError(f"{out} is there already. Try: --force to write over it, or another name.")
     both, one = _arguments(set_ or [])
     shape = () if input_ is None else _lengths(input_)
+    if output_axes is not None and output_axes not in AXES:
+        raise UsageError(f"--output-axes takes {' or '.join(AXES)}; found '{output_axes}'.")
     options = InferOptions(
-        input=shape, axes="sequence" if sequence else "channels", tokens=tokens, seed=seed, out=out, set=both,
-        set_one=one,
+        input=shape, axes="sequence" if sequence else "channels", output_axes=output_axes or "", tokens=tokens,
+        seed=seed, out=out, set=both, set_one=one,
     )  # fmt: skip
     with progress_on_stderr(quiet=quiet or json_) as progress:
         result = carry_out(source, target, options, progress=progress)

@@ -14,6 +14,7 @@ from xframe.checkpoints.selection import EVERYTHING
 from xframe.errors import UsageError
 from xframe.files import framework_reads, opened_weights
 from xframe.mapping import Implementation, Kinds, Option, Table
+from xframe.mapping.kinds import AXES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,11 @@ def onto(given: Table, target: str, options: InferOptions, known: Kinds) -> Tabl
     """The table's first column and a new one."""
     new, column = _column(target, options, known)
     _check_set(options, [new])
+    if options.input or options.tokens is not None or options.axes != AXES[0] or options.output_axes:
+        raise UsageError(
+            f"{given.name} says itself what its models read and give. Try: infer without --input, --tokens, --sequence "
+            f"and --output-axes, or with a SOURCE=BUILD in the table's place."
+        )
     if new in given.implementations:
         raise UsageError(f"{given.name} has a column '{new}' already. Call the new one {new}/other=….")
     taken = replace(column, options=tuple(name for name in options.set if name in given.options))

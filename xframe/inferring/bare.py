@@ -58,6 +58,8 @@ class BareFiles:
         return sources, targets
 
     def _take(self, pairing: Pairing, evidence: str, doubt: str, sources: list[Part], targets: list[Part]) -> None:
+        if not doubt and (pairing.source.again or pairing.target.again):  # only a model could tell which it is
+            doubt = "its names hold the same bits: one tensor, or copies that no training has told apart"
         self.found.append(Finding(pairing=pairing, evidence=evidence, doubt=doubt))
         sources.remove(pairing.source)
         targets.remove(pairing.target)

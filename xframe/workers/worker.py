@@ -148,7 +148,8 @@ class Worker:
                 f"Its outputs prove nothing; remove the train() call from its forward pass."
             )
         if status == "unbuildable":
-            return ModelError(f"No {self.framework} model can be built: {value}{'' if value.endswith('?') else '.'}")
+            stop = "" if value.endswith((".", "?")) else "."
+            return ModelError(f"No {self.framework} model can be built: {value}{stop}")
         message, trace = value
         error = ModelError(f"{self.framework} failed in '{request}': {message}")
         error.add_note(trace)

@@ -19,10 +19,11 @@ from xframe.inferring.bench import Bench, Watched, watched
 from xframe.inferring.evidence import finding_of
 from xframe.inferring.fusing import composed
 from xframe.inferring.pairing import Hints
-from xframe.inferring.parts import Part, joined, parts_of, tied
+from xframe.inferring.parts import Part, parts_of
 from xframe.inferring.result import Finding, InferResult
 from xframe.inferring.rows import extended, row_of
 from xframe.inferring.search import Search
+from xframe.inferring.ties import untied
 from xframe.inferring.writing import at_home, head_of, written
 from xframe.mapping import Kinds, Table, load_kinds, load_table
 from xframe.proving import oddities
@@ -150,8 +151,7 @@ class _Infer:
         framework = side.implementation.framework
         specs, layers = side.specs, side.layers()  # a model that cannot be built says so first
         found = parts_of(specs, layers, framework.name, framework.separator, kinds)
-        state = {name: extent.map() for name, extent in side.state()().items()}
-        found = joined(found, lambda one, other: tied(one, other, state))
+        found = untied(side, found)
         taps = list(dict.fromkeys(part.layer for part in found if part.layer))
         calls = watched(side, probe, taps)
         placed = []

@@ -3,6 +3,8 @@
 Each has a plain version and one whose names say nothing, or that is written in another way.
 """
 
+import copy
+
 import torch
 from torch import nn
 from torch.nn.functional import avg_pool2d
@@ -280,3 +282,54 @@ class Unfused(nn.Module):
         )
         mixed = (query @ key.transpose(2, 3)).softmax(-1) @ value
         return self.out(mixed.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    """A linear layer with a norm and a shortcut; (N, 6) to (N, 6)."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix, self.norm = nn.Linear(6, 6), nn.LayerNorm(6)
+
+    def forward(self, x):
+        return self.norm(x + self.mix(x).tanh())
+
+
+class Stack(nn.Module):
+    """Two blocks; `copied`: deep copies of one, as nn.TransformerEncoder makes them; `tied`: with one norm; (N, 3)."""
+
+    def __init__(self, copied=False, tied=False):
+        super().__init__()
+        first = Block()
+        self.blocks = nn.ModuleList(copy.deepcopy(first) if copied else Block() for _ in range(2))
+        if tied:
+            self.blocks[1].norm = self.blocks[0].norm
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+class StackShared(nn.Module):
+    """One block, called twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.block, self.last = Block(), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.last(self.block(self.block(x)))
+
+
+class Towers(nn.Module):
+    """Two halves of the input through the same two layers; with `copied`, each through its own; (N, 12) to (N, 3)."""
+
+    def __init__(self, copied=False):
+        super().__init__()
+        self.towers = nn.ModuleList(nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6)) for _ in range(1 + copied))
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.head(self.towers[0](x[:, :6]) - self.towers[-1](x[:, 6:]))
