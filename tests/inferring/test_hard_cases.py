@@ -1,7 +1,9 @@
 """`infer` on networks that position, shape or names would mislead: it is right, or it says that it doubts."""
 
+import numpy as np
 import pytest
 
+from xframe.errors import PlanError
 from xframe.mapping import load_table
 from xframe.workflows.infer import InferOptions
 from xframe.workflows.infer import infer as carry_out
@@ -163,7 +165,9 @@ def test_networks_that_are_not_the_same(infer):
 def test_copies_that_begin_with_the_same_values_are_layers_of_their_own(infer, other):
     found = infer("Stack", "Stack", one={"copied": True}, other={"copied": other == "StackCopied"})
     assert found.verdict == "inferred"
-    assert pairs(found) == {name: name for name in (*(f"blocks.{n}.{own}" for n in "01" for own in ("mix", "norm")), "head")}
+    assert pairs(found) == {
+        name: name for name in (*(f"blocks.{n}.{own}" for n in "01" for own in ("mix", "norm")), "head")
+    }
 
 
 def test_tied_vectors_of_ones_are_one_tensor(infer):
@@ -171,3 +175,37 @@ def test_tied_vectors_of_ones_are_one_tensor(infer):
     found = infer("Stack", "Stack", one={"tied": True}, other={"tied": True})
     assert found.verdict == "inferred"
     assert pairs(found)["blocks.0.norm, blocks.1.norm"] == "blocks.0.norm, blocks.1.norm"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_one_layer_that_is_several_copies_on_the_other_side(infer, port, turned):
+    """The row names them all: they are set together, and taken as a source only while they hold the same bits."""
+    names = ["StackShared", "Stack"][:: -1 if turned else 1]
+    found = infer(*names)
+    assert found.verdict == "inferred"
+    cells = {"block.mix": "blocks.0.mix, blocks.1.mix", "block.norm": "blocks.0.norm, blocks.1.norm", "last": "head"}
+    assert pairs(found) == ({other: one for one, other in cells.items()} if turned else cells)
+    assert "wants the same bits in all of them" in found.notes[-1]
+    one, other = ("torch/other", "torch") if turned else ("torch", "torch/other")
+    held = port(found.out, one, other).out
+    weights = dict(np.load(held))
+    assert np.array_equal(weights["blocks.0.mix.weight"], weights["blocks.1.mix.weight"])
+    apart = held.with_name("apart.npz")
+    np.savez(apart, **{**weights, "blocks.1.mix.weight": weights["blocks.1.mix.weight"] + 1})
+    with pytest.raises(PlanError, match="blocks.1.mix.weight"):
+        port(found.out, other, one, weights=apart)
+
+
+def test_two_towers_with_the_same_layers_and_with_copies_of_them(infer):
+    found = infer("Towers", "Towers", (12,), other={"copied": True})
+    assert found.verdict == "inferred"
+    assert pairs(found) == {
+        "towers.0.0": "towers.0.0, towers.1.0", "towers.0.2": "towers.0.2, towers.1.2", "head": "head",
+    }  # fmt: skip
+
+
+def test_as_many_layers_that_are_no_copies_are_not_taken_for_such(infer):
+    """As many calls of layers as large, with another one called twice."""
+    found = infer("Repeated", "Four")
+    assert found.verdict != "inferred"
+    assert found.exit_code == 1

@@ -170,8 +170,10 @@ def gave(ran: Outputs) -> Gave:
 
 
 def _given(part: Part, found: Gave, pairing: Pairing) -> list[Array]:
-    """What the calls of a part gave; of one that is several layers, joined as the pair says."""
+    """What the calls of a part gave; of several in one, joined as the pair says; of copies, one after the other."""
     calls = [found.get(layer, []) for layer in part.layers]
+    if part.copies:
+        return [gave for outputs in calls for gave in outputs]
     if pairing.fusion is None or not part.members:
         return calls[0] if calls else []
     return [pairing.fusion.joined(outputs) for outputs in zip(*calls, strict=False)]

@@ -35,7 +35,8 @@ class Part:
     calls: tuple[int, ...] = ()
     read: str = ""  # a digest of what its first call read
     members: tuple[Part, ...] = ()  # the layers that it is made of, where the other side has them as one
-    again: tuple[TensorSpec, ...] = ()  # its tensors' further names
+    copies: tuple[Part, ...] = ()  # the layers that it is, each called once, where the other side has one for all
+    again: tuple[TensorSpec, ...] = ()  # its tensors' further names, or those of its copies
     shared: bool = False  # with other parts, so that what the layer gives says nothing of this part alone
     gave: tuple[int, ...] = field(default=())  # the shape of what its first call gave, channels first, without batch
 
@@ -63,8 +64,8 @@ class Part:
     @property
     def layers(self) -> tuple[str, ...]:
         """Those that it is, to be watched; none where there is none."""
-        if self.members:
-            return tuple(member.layer for member in self.members)
+        if several := self.members or self.copies:
+            return tuple(part.layer for part in several)
         return (self.layer,) if self.layer else ()
 
     @property

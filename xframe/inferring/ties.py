@@ -1,4 +1,4 @@
-"""Tensors that a state dict has under several names: told by the model itself, for fresh copies hold the same bits too."""
+"""Tensors that a state dict has under several names. The model itself tells: fresh copies hold the same bits too."""
 
 from __future__ import annotations
 

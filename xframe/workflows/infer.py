@@ -16,6 +16,7 @@ from xframe.inferring.alignment import Candidates, by_name, by_order
 from xframe.inferring.asked import InferOptions, bare, onto, skeleton
 from xframe.inferring.bare import BareFiles
 from xframe.inferring.bench import Bench, Watched, watched
+from xframe.inferring.copying import copied, gathered
 from xframe.inferring.evidence import finding_of
 from xframe.inferring.fusing import composed
 from xframe.inferring.pairing import Hints
@@ -125,9 +126,13 @@ class _Infer:
                 sources, targets = (self._parts(side, probe, single) for side in (self.source, self.target))
             separators = [column.framework.separator for column in self.table.implementations.values()]
             sources, targets = (composed(sources, targets, separators[0]), composed(targets, sources, separators[1]))
+            one, other = self.table.implementations.values()
+            candidates = Candidates((one, other), self._hints(probe))
+            targets = gathered(targets, sources, candidates, turned=True)
+            sources = gathered(sources, targets, candidates, turned=False)
         with self.watch("pair", "pairing by kinds, lengths, order and names"):
             bench = Bench(self.source, self.target, probe, self.options.seed)
-            search = self._started(bench, sources, targets, probe)
+            search = self._started(bench, sources, targets, candidates)
         with self.watch("try", "trying pairs out"):
             search.carry_out()
             findings = tuple(finding_of(search, part) for part in sources if part.cell in search.pairs)
@@ -137,10 +142,11 @@ class _Infer:
             tuple(part for part in targets if part.cell not in paired),
         )
         text, rows = self._written(search, findings, dict(zip(bench.columns, alone, strict=True)))
+        notes = (*oddities.notes((self.source, self.target), probe), *copied(findings, bench.columns))
         result = InferResult(
             columns=bench.columns, specs=(self.source.specs, self.target.specs), findings=findings,
             source_alone=alone[0], target_alone=alone[1], text=text,
-            rows=rows, runs=bench.runs, notes=oddities.notes((self.source, self.target), probe),
+            rows=rows, runs=bench.runs, notes=notes,
         )  # fmt: skip
         with self.watch("prove", "comparing both models by the table"):
             result = self._proven(result)
@@ -162,10 +168,8 @@ class _Infer:
             placed.append(replace(part, calls=tuple(own), gave=first.gave, read=first.read, shared=shared))
         return sorted(placed, key=lambda part: part.calls[:1] or (len(calls),))
 
-    def _started(self, bench: Bench, sources: list[Part], targets: list[Part], probe: Array) -> Search:
+    def _started(self, bench: Bench, sources: list[Part], targets: list[Part], candidates: Candidates) -> Search:
         """The better of two first guesses."""
-        ends = self.source.implementation, self.target.implementation
-        candidates = Candidates(ends, self._hints(probe))
         bench.prepare(sources, targets)
         searches: list[Search] = []
         for guess in (by_order, by_name):

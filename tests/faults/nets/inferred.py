@@ -328,8 +328,22 @@ class Towers(nn.Module):
 
     def __init__(self, copied=False):
         super().__init__()
-        self.towers = nn.ModuleList(nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6)) for _ in range(1 + copied))
+        self.towers = nn.ModuleList(
+            nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6)) for _ in range(1 + copied)
+        )
         self.head = nn.Linear(6, 3)
 
     def forward(self, x):
         return self.head(self.towers[0](x[:, :6]) - self.towers[-1](x[:, 6:]))
+
+
+class Four(nn.Module):
+    """Four layers that look like those of Repeated, and do something else between them; (N, 6) to (N, 6)."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(6, 6) for _ in range(4))
+
+    def forward(self, x):
+        first, second, third, fourth = self.layers
+        return fourth(third(second(first(x).tanh()).sigmoid()).tanh())
