@@ -95,8 +95,10 @@ def infer(
     elif not quiet:
         from xframe.report.infer import render_infer
 
-        display(result.text if out is None else render_infer(result, every=every))
-        if out is None:
+        if out is not None:
+            display(render_infer(result, every=every))
+        else:
+            typer.echo(result.text, nl=False)  # as it is: to rich its headers would be markup
             typer.echo(
                 f"xframe: {result.verdict}; --out FILE.toml keeps the table and says what it rests on.", err=True
             )

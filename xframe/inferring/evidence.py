@@ -19,7 +19,7 @@ def finding_of(search: Search, part: Part) -> Finding:
     if part.cell in search.settled:
         how = search.settled[part.cell]
         lone = f"only {next(iter(pairing.lone.values()))} has a {next(iter(pairing.lone))}" if pairing.lone else ""
-        evidence, unlike = f"the outputs of {often} agree {how}".rstrip(), bool(pairing.view) or how == LAST
+        evidence, unlike = f"the outputs of {often} agree {how}".rstrip(), bool(pairing.view or how)
         return Finding(pairing=pairing, evidence=evidence, doubt=lone, unlike=unlike)
     if part.cell in search.apart:
         return Finding(

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Finding:
     """One pair: why it stands, and what makes it doubtful ("" for nothing).
 
-    ``unlike`` says that what the two layers give has other shapes, so that no diff may compare it.
+    ``unlike`` says that what the two layers give has other shapes, or lies behind an activation on one side, so that no
+    diff may compare it.
     """
 
     pairing: Pairing

@@ -58,42 +58,60 @@ def _cells(finding: Finding, columns: Columns) -> dict[str, str]:
     return dict(zip(columns, cells, strict=True))
 
 
-def extended(table: Table, findings: Sequence[Finding], columns: Columns) -> Iterator[Row]:
+def extended(table: Table, findings: Sequence[tuple[Layer, Finding]], columns: Columns) -> Iterator[Row]:
     """The table's rows, each with the cell of the second of ``columns``; those that have none are left out.
+
+    ``findings`` come with the table's layers that they are about.
 
     ``columns`` are the table's first one and the new one.
     """
     first, new = columns
-    by_cell = {layer.names[first]: layer for layer in table.layers}
     for layer in table.layers:
         if not layer.kind.tensors:
             yield Row(kind=layer.kind, cells={name: cell for name, cell in layer.names.items() if cell})
-    for finding in findings:
+    for layer, finding in findings:
         row = row_of(finding, columns)
-        layer = by_cell[finding.pairing.source.cell]
         kind, doubt = _common(layer, row.kind, table, columns[new]), finding.doubt
         if kind is None:
             doubt = f"the table has it as a {layer.kind.name}, and {new} as a {row.kind.name}"
-        cells = dict(layer.names)
-        only = {role: (names, fill.because) for role, (names, fill) in layer.only.items()}
-        for role in layer.kind.roles:
-            if finding.pairing.lone.get(role) == first and role not in only:
-                only[role] = frozenset(table.implementations), f"inferred: {new} does without"
+        kind = kind or layer.kind
+        sizes = {axis: length for axis, length in {**layer.sizes, **row.sizes}.items() if axis in kind.axes}
+        only = dict(_only(layer, finding, (first, new), tuple(table.implementations)))
         yield Row(
-            kind=kind or layer.kind,
-            cells={**cells, new: row.cells[new]},
-            sizes={**layer.sizes, **row.sizes},
-            without=layer.absent,
+            kind=kind,
+            cells={**layer.names, new: row.cells[new]},
+            sizes=sizes,
+            without=layer.absent - only.keys(),
             only=only,
             gain=layer.gain,
             doubt=doubt,
         )
 
 
+def _only(
+    layer: Layer, finding: Finding, columns: tuple[str, str], old: Sequence[str]
+) -> Iterator[tuple[str, tuple[frozenset[str], str]]]:
+    """Who has the tensors that some lack, with the new column, the second of ``columns``."""
+    first, new = columns
+    for role in layer.kind.roles:
+        lone = finding.pairing.lone.get(role)
+        before = layer.only.get(role)
+        if before is None and lone is None:
+            continue
+        if before is not None:
+            has = lone == new or (lone is None and first in before[0])
+            yield role, (before[0] | {new} if has else before[0], before[1].because)
+        elif lone == new:
+            yield role, (frozenset({new}), f"inferred: only {new} has it; the others do without")
+        else:
+            yield role, (frozenset(old), f"inferred: {new} does without")
+
+
 def _common(layer: Layer, kind: Kind, table: Table, new: Implementation) -> Kind | None:
     """A kind that says what the table's does of its columns and what ``kind`` does of the new one."""
-    if layer.kind == kind:
-        return kind
+    first = next(iter(table.implementations.values()))
+    if layer.kind == kind or _is_as_good(layer, kind, (first, new)):
+        return layer.kind
     if _is_alike(layer, kind, table):
         return kind  # and it has the new column's forms
     merged = []
@@ -106,6 +124,16 @@ def _common(layer: Layer, kind: Kind, table: Table, new: Implementation) -> Kind
     if not axes or {tensor.role for tensor in kind.tensors} - {tensor.role for tensor in merged}:
         return None
     return replace(layer.kind, tensors=tuple(merged))
+
+
+def _is_as_good(layer: Layer, kind: Kind, ends: Ends) -> bool:
+    """Whether the table's own kind moves the same to the new column as the kind that was found."""
+    theirs = {tensor.role: tensor for tensor in layer.kind.tensors}
+    return all(
+        tensor.role in theirs and _moves_alike(tensor, theirs[tensor.role], ends)
+        for tensor in kind.tensors
+        if tensor.stated not in layer.absent
+    )
 
 
 def _is_alike(layer: Layer, kind: Kind, table: Table) -> bool:

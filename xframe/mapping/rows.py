@@ -22,7 +22,7 @@ def read_rows(
     root: Section, implementations: Mapping[str, Implementation], kinds: Kinds, sizes: NamedSizes
 ) -> Iterator[Layer]:
     """All layers of a file's ``[[layers]]``, in order. Problems are recorded in ``root``; bad rows are left out."""
-    for section in root.sections("layers"):
+    for number, section in enumerate(root.sections("layers")):
         kind = _row_kind(section, kinds)
         loops = _loops(section.section("for"))
         needed = kind is None or bool(kind.tensors)
@@ -46,6 +46,8 @@ def read_rows(
                     only=MappingProxyType(only),
                     place=section.places.describe(section.path),
                     gain=gain,
+                    row=number,
+                    variables=MappingProxyType(variables),
                 )
 
 

@@ -53,7 +53,8 @@ class Layer:
     """One layer: its kind, its name per implementation, and the sizes of its axes as far as the table states them.
 
     ``absent`` lists the roles that no implementation has; ``only`` gives, for a role that some have, who they are and
-    what the others are filled with. ``gain`` scales the kernel where weights are drawn.
+    what the others are filled with. ``gain`` scales the kernel where weights are drawn. ``row`` is the number of the
+    file's row that ``variables`` make this layer of; -1 where it is from no file.
     """
 
     kind: Kind
@@ -63,6 +64,8 @@ class Layer:
     only: Mapping[str, tuple[frozenset[str], Fill]]
     place: str
     gain: float = 1.0
+    row: int = -1
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, role: str, implementation: Implementation) -> bool:
         """Whether the layer has the kind's tensor ``role`` there, as kinds.toml calls it."""

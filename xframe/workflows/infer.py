@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
+from tempfile import TemporaryDirectory
 
 from xframe.builds import NOTHING
 from xframe.checkpoints.staging import staged
@@ -17,15 +17,16 @@ from xframe.inferring.asked import InferOptions, bare, onto, skeleton
 from xframe.inferring.bare import BareFiles
 from xframe.inferring.bench import Bench, Watched, watched
 from xframe.inferring.copying import copied, gathered
+from xframe.inferring.draft import Draft
 from xframe.inferring.evidence import finding_of
 from xframe.inferring.fusing import composed
 from xframe.inferring.pairing import Hints
 from xframe.inferring.parts import Part, parts_of
-from xframe.inferring.result import Finding, InferResult
-from xframe.inferring.rows import extended, row_of
+from xframe.inferring.result import InferResult
+from xframe.inferring.rows import row_of
 from xframe.inferring.search import Search
 from xframe.inferring.ties import untied
-from xframe.inferring.writing import at_home, head_of, written
+from xframe.inferring.writing import head_of, written
 from xframe.mapping import Kinds, Table, load_kinds, load_table
 from xframe.proving import oddities
 from xframe.proving.probe import random_input
@@ -141,15 +142,17 @@ class _Infer:
             tuple(part for part in sources if part.cell not in search.pairs),
             tuple(part for part in targets if part.cell not in paired),
         )
-        text, rows = self._written(search, findings, dict(zip(bench.columns, alone, strict=True)))
-        notes = (*oddities.notes((self.source, self.target), probe), *copied(findings, bench.columns))
+        lonely = dict(zip(bench.columns, alone, strict=True))
+        draft = Draft(self.table, self.given, self.known, findings, lonely, search.softmax)
+        text, rows = draft.text(self.options.out.absolute().parent if self.options.out is not None else Path.cwd())
+        notes = (*draft.notes, *oddities.notes((self.source, self.target), probe), *copied(findings, bench.columns))
         result = InferResult(
-            columns=bench.columns, specs=(self.source.specs, self.target.specs), findings=findings,
+            columns=bench.columns, specs=(self.source.specs, self.target.specs), findings=draft.findings,
             source_alone=alone[0], target_alone=alone[1], text=text,
             rows=rows, runs=bench.runs, notes=notes,
         )  # fmt: skip
         with self.watch("prove", "comparing both models by the table"):
-            result = self._proven(result)
+            result = self._proven(result, draft)
         return replace(result, seconds=self.watch.finish())
 
     def _parts(self, side: Side, probe: Array, kinds: Kinds) -> list[Part]:
@@ -198,38 +201,17 @@ class _Infer:
                     heads[number] = None
         return Hints(tuple(maps), tuple(heads))
 
-    def _written(
-        self, search: Search, findings: tuple[Finding, ...], alone: Mapping[str, Sequence[Part]]
-    ) -> tuple[str, int]:
-        """The table as a text: of these two columns, or the one that was given with a column more."""
-        home = self.options.out.absolute().parent if self.options.out is not None else Path.cwd()
-        if self.given is None:
-            rows = [row_of(finding, self.table.implementations) for finding in findings]
-            return written(
-                at_home(head_of(self.table, [row.kind for row in rows], self.known, search.softmax), home),
-                rows,
-                alone,
-                self.known,
-            )
-        cells = {layer.names[search.bench.columns[0]]: layer for layer in self.given.layers}
-        told = [finding for finding in findings if finding.pairing.source.cell in cells]
-        rows = list(extended(self.given, told, self.table.implementations))
-        new = self.table.implementations[search.bench.columns[1]]
-        columns = {**self.given.implementations, new.name: new}
-        whole = replace(self.given, implementations=MappingProxyType(columns))
-        return written(
-            at_home(head_of(whole, [row.kind for row in rows], self.known, search.softmax), home),
-            rows,
-            alone,
-            self.known,
-        )
+    def _proven(self, result: InferResult, draft: Draft) -> InferResult:
+        """Both models compared by the table, as any user of it would; then it is put where it should go.
 
-    def _proven(self, result: InferResult) -> InferResult:
-        """Both models compared by the table, as any user of it would; then it is put where it should go."""
+        Paths in a table are from its folder, so that one that goes nowhere is written for a temporary folder meanwhile.
+        """
         out, proof = self.options.out, None
-        with staged(out or Path.cwd() / "inferred.toml", ending=".toml") as stage:  # paths in it are from its folder
-            stage.path.write_text(result.text, encoding="utf-8")
-            if self.options.prove and not (result.source_alone or result.target_alone):
+        with ExitStack() as stack:
+            home = Path(os.path.realpath(stack.enter_context(TemporaryDirectory()))) if out is None else None
+            stage = stack.enter_context(staged(out or Path(home or "") / "inferred.toml", ending=".toml"))
+            stage.path.write_text(result.text if home is None else draft.text(home)[0], encoding="utf-8")
+            if self.options.prove and draft.whole and not (result.source_alone or result.target_alone):
                 options = DiffOptions(seed=self.options.seed, set=self.options.set if self.given is not None else {})
                 proof = diff(str(stage.path), *result.columns, options, pool=self.pool)
             if out is not None:
