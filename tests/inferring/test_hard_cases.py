@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xframe.errors import PlanError
+from xframe.errors import ModelError, PlanError
 from xframe.mapping import load_table
 from xframe.workflows.infer import InferOptions
 from xframe.workflows.infer import infer as carry_out
@@ -209,3 +209,17 @@ def test_as_many_layers_that_are_no_copies_are_not_taken_for_such(infer):
     found = infer("Repeated", "Four")
     assert found.verdict != "inferred"
     assert found.exit_code == 1
+
+
+def test_parameters_of_the_model_itself(infer):
+    """Two of three have one shape, and stand the other way round; only what comes out tells."""
+    found = infer("Rooted", "RootedRenamed", (5, 6), axes="sequence")
+    assert found.verdict == "inferred"
+    table = load_table(str(found.out))
+    names = {entry.names["torch"].name: entry.names["torch/other"].name for entry in table.entries}
+    assert names == {"token": "b", "mask": "a", "position": "c", "head.weight": "fc.weight", "head.bias": "fc.bias"}
+
+
+def test_a_model_that_reads_two_inputs_is_to_be_wrapped(infer):
+    with pytest.raises(ModelError, match="missing 1 required positional argument: 'y'. xframe feeds a model one input"):
+        infer("TwoInputs", "TwoInputs")

@@ -77,7 +77,7 @@ class Draft:
         """What is doubtful about a pair, or about the row that it has."""
         assert self.given is not None
         if self._layer(finding) is None:
-            cell = finding.pairing.source.cell or "the model's own tensors"
+            cell = finding.pairing.source.called
             return f"{self.given.name} has no one row for {cell}: write it by hand, or infer from two SOURCE=BUILD anew"
         return self._extended([finding])[-1].doubt
 

@@ -74,9 +74,7 @@ def kind_of_raw(
             KindTensor(role=one, stated=one, draw=draw, dtype=None, forms=MappingProxyType(forms), fill=None)
         )
     name = _snake(source.class_ or target.class_ or "parameters")
-    return Kind(
-        name=name, summary=f"{source.class_ or source.cell or 'the model'}: its own tensors", tensors=tuple(tensors)
-    )
+    return Kind(name=name, summary=f"{source.class_ or source.called}: its own tensors", tensors=tuple(tensors))
 
 
 def _snake(name: str) -> str:

@@ -41,6 +41,11 @@ class Part:
     gave: tuple[int, ...] = field(default=())  # the shape of what its first call gave, channels first, without batch
 
     @property
+    def called(self) -> str:
+        """The cell, for people."""
+        return "the model itself" if self.cell == OWN else self.cell
+
+    @property
     def specs(self) -> tuple[TensorSpec, ...]:
         """Its tensors, under all their names in the state dict."""
         return (*self.tensors.values(), *self.again)
@@ -142,7 +147,9 @@ class _Grouping:
                 yield from (part for part in found if part is not None)
                 return
         layer = self._layer(prefix)
-        yield Part(cell=prefix, layer=layer, class_=self.layers.get(layer, ""), tensors=dict(tensors), readings=())
+        yield Part(
+            cell=prefix or OWN, layer=layer, class_=self.layers.get(layer, ""), tensors=dict(tensors), readings=()
+        )
 
     def _cells(
         self, prefix: str, tensors: Mapping[str, TensorSpec], words: Sequence[str]

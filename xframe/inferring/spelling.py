@@ -140,9 +140,7 @@ def spell_alone(alone: Mapping[str, Sequence[Part]]) -> Iterator[str]:
     """Comments on the parts of each column that have no counterpart."""
     for column, parts in alone.items():
         if parts:
-            names = "\n".join(
-                f"#   {one_line(part.cell or '(the model itself)')}  {one_line(described(part))}" for part in parts
-            )
+            names = "\n".join(f"#   {one_line(part.called)}  {one_line(described(part))}" for part in parts)
             yield f"# No counterpart was found for these layers of {one_line(column)}:\n{names}"
 
 

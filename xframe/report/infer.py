@@ -31,7 +31,7 @@ def render_infer(result: InferResult, *, every: bool = False) -> ConsoleRenderab
         f"{counted(result.runs, 'time')}",
     )  # fmt: skip
     for finding in result.doubtful:
-        names = f"{finding.pairing.source.cell or 'the model'} / {finding.pairing.target.cell or 'the model'}"
+        names = f"{finding.pairing.source.called} / {finding.pairing.target.called}"
         grid.add_row("[yellow]doubtful[/]", escape(f"{names}: {finding.doubt}"))
     for column, parts in zip(result.columns, (result.source_alone, result.target_alone), strict=True):
         for part in parts:
@@ -58,7 +58,7 @@ def _add_proof(grid: Grid, proof: DiffResult) -> None:
 
 def _part(part: Part) -> str:
     shapes = ", ".join(f"{own} {'×'.join(map(str, spec.shape)) or 'scalar'}" for own, spec in part.tensors.items())
-    return f"{part.cell or 'the model itself'} ({f'{part.class_}: ' if part.class_ else ''}{shapes})"
+    return f"{part.called} ({f'{part.class_}: ' if part.class_ else ''}{shapes})"
 
 
 def _pairs(result: InferResult) -> Grid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from xframe.workers.settings import Settings
 
 _PACKAGE = Path(__file__).parents[1]
 _START = 60.0  # seconds until an interpreter must answer as Python; its framework's import comes after
+_INPUTS = re.compile(r"(forward|call)\(\) missing \d+ required positional argument")
 _ENDS = {"missing": FrameworkMissing, "died": WorkerDied, "late": WorkerTimeout}  # answers after which none follows
 Answer = tuple[str, Any]
 
@@ -151,7 +153,11 @@ class Worker:
             stop = "" if value.endswith((".", "?")) else "."
             return ModelError(f"No {self.framework} model can be built: {value}{stop}")
         message, trace = value
-        error = ModelError(f"{self.framework} failed in '{request}': {message}")
+        several = _INPUTS.search(message)
+        hint = (
+            ". xframe feeds a model one input. Try: a build that wraps it and splits what it reads" if several else ""
+        )
+        error = ModelError(f"{self.framework} failed in '{request}': {message}{hint}")
         error.add_note(trace)
         return error
 

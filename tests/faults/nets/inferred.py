@@ -347,3 +347,42 @@ class Four(nn.Module):
     def forward(self, x):
         first, second, third, fourth = self.layers
         return fourth(third(second(first(x).tanh()).sigmoid()).tanh())
+
+
+class Rooted(nn.Module):
+    """Parameters of the model's own, beside its layers: a token and positions; (N, 5, 6) to (N, 3)."""
+
+    def __init__(self):
+        super().__init__()
+        self.token, self.position = nn.Parameter(torch.randn(1, 1, 6)), nn.Parameter(torch.randn(1, 6, 6))
+        self.mask = nn.Parameter(torch.randn(1, 1, 6))
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x):
+        x = torch.cat([self.token.expand(len(x), -1, -1), x * self.mask], 1) + self.position
+        return self.head(x.tanh().mean(1))
+
+
+class RootedRenamed(nn.Module):
+    """The same; the two that look alike stand the other way round."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(6, 3)
+        self.a, self.b = nn.Parameter(torch.randn(1, 1, 6)), nn.Parameter(torch.randn(1, 1, 6))
+        self.c = nn.Parameter(torch.randn(1, 6, 6))
+
+    def forward(self, x):
+        x = torch.cat([self.b.expand(len(x), -1, -1), x * self.a], 1) + self.c
+        return self.fc(x.tanh().mean(1))
+
+
+class TwoInputs(nn.Module):
+    """It reads two."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 3), nn.Linear(6, 3)
+
+    def forward(self, x, y):
+        return self.first(x) + self.second(y)
