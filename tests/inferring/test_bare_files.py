@@ -93,3 +93,29 @@ def test_a_model_and_a_file_are_no_pair(files, infer):
     ours, _ = files(("first", "second", "third", "last"), same=False)
     with pytest.raises(UsageError, match="Expected two models, or two files"):
         carry_out(ours, "keras=docs.examples.words_keras:words", InferOptions(input=(3,)))
+
+
+def test_names_that_would_be_more_than_names(tmp_path, infer):
+    """A line break in one does not end the comment, or the string, that it stands in; nothing becomes a build."""
+    evil = 'x"]\n[implementations.evil]\nbuild = "os:abort"\n#'
+    weights = {f"{evil}.weight": np.arange(12.0).reshape(3, 4), f"lone{evil}.foo": np.zeros((2, 2, 2))}
+    np.savez(tmp_path / "one.npz", **weights)
+    np.savez(tmp_path / "other.npz", **{f"y{evil}.weight": weights[f"{evil}.weight"]})
+    found = infer(f"torch={tmp_path / 'one.npz'}", f"torch/b={tmp_path / 'other.npz'}")
+    assert found.verdict == "incomplete"
+    table = load_table(str(found.out))
+    assert list(table.implementations) == ["torch", "torch/b"]
+    assert [dict(layer.names) for layer in table.layers] == [{"torch": evil, "torch/b": f"y{evil}"}]
+    np.savez(tmp_path / "braces.npz", **{"{n}.weight": np.zeros((2, 2))})
+    with pytest.raises(UsageError, match="braces and commas mean something"):
+        infer(f"torch={tmp_path / 'braces.npz'}", f"torch/b={tmp_path / 'other.npz'}")
+
+
+def test_names_that_hold_the_same_bits_are_doubtful(tmp_path, infer):
+    """One tensor under two names, or two that no training has told apart: a file does not tell which."""
+    weight = np.random.default_rng(0).normal(size=(3, 4))
+    for name, cells in {"one": "ab", "other": "cd"}.items():
+        np.savez(tmp_path / f"{name}.npz", **{f"{cell}.weight": weight for cell in cells})
+    found = infer(f"torch={tmp_path / 'one.npz'}", f"torch/b={tmp_path / 'other.npz'}")
+    assert found.verdict == "doubtful"
+    assert "copies that no training has told apart" in found.doubtful[0].doubt

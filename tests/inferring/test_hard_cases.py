@@ -223,3 +223,18 @@ def test_parameters_of_the_model_itself(infer):
 def test_a_model_that_reads_two_inputs_is_to_be_wrapped(infer):
     with pytest.raises(ModelError, match="missing 1 required positional argument: 'y'. xframe feeds a model one input"):
         infer("TwoInputs", "TwoInputs")
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "elu", "hardswish"])
+def test_layers_that_do_their_activation_themselves(infer, activation):
+    found = infer("Acting", "Acted", one={"activation": activation}, other={"activation": activation})
+    assert found.verdict == "inferred"
+    assert pairs(found) == {"a": "layers.2", "b": "layers.0", "c": "layers.1"}
+    assert [layer.layer_name("torch") for layer in load_table(str(found.out)).layers] == ["", "", "c"]
+
+
+def test_another_activation_within_a_layer_is_never_certain(infer):
+    found = infer("Acting", "Acted", one={"activation": "gelu"}, other={"activation": "elu"})
+    assert (found.verdict, found.exit_code) == ("doubtful", 1)
+    assert "reading the same, the two do not give the same" in found.doubtful[0].doubt
+    assert not found.proof

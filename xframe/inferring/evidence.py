@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from xframe.inferring.parts import Part
 from xframe.inferring.result import Finding
-from xframe.inferring.sameness import LAST
 from xframe.inferring.search import Search
 
 

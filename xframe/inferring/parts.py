@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from xframe.digests import digest
+from xframe.errors import UsageError
 from xframe.inferring.readings import Reading, readings
 from xframe.mapping.kinds import Kinds
 from xframe.mapping.table import AND, OWN
@@ -82,7 +83,13 @@ class Part:
 def parts_of(
     specs: Mapping[str, TensorSpec], layers: Mapping[str, str], framework: str, separator: str, kinds: Kinds
 ) -> list[Part]:
-    """The parts of a state dict. ``layers`` are the classes of the model's layers, by name; empty for bare files."""
+    """The parts of a state dict. ``layers`` are the classes of the model's layers, by name; empty for bare files.
+
+    Raises UsageError for a name that no cell of a table can say.
+    """
+    odd = next((name for name in specs if "{" in name or "}" in name or AND in name), None)
+    if odd is not None:
+        raise UsageError(f"A tensor is called {odd!r}: braces and commas mean something in a table. Try: another name.")
 
     def read(shapes: Mapping[str, tuple[int, ...]], class_: str) -> tuple[Reading, ...]:
         return readings(shapes, framework, class_, kinds)

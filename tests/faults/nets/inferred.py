@@ -386,3 +386,38 @@ class TwoInputs(nn.Module):
 
     def forward(self, x, y):
         return self.first(x) + self.second(y)
+
+
+class Dense(nn.Linear):
+    """A linear layer that does its activation itself, as Keras's can."""
+
+    def __init__(self, read, gives, activation):
+        super().__init__(read, gives)
+        self.activation = activation
+
+    def forward(self, x):
+        return getattr(nn.functional, self.activation)(super().forward(x))
+
+
+class Acting(nn.Module):
+    """Layers with activations of their own; (N, 6) to (N, 3)."""
+
+    def __init__(self, activation="gelu"):
+        super().__init__()
+        self.a, self.b, self.c = Dense(6, 6, activation), Dense(6, 6, activation), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.c(self.b(self.a(x)))
+
+
+class Acted(nn.Module):
+    """The same, with the activations between the layers."""
+
+    def __init__(self, activation="gelu"):
+        super().__init__()
+        self.act = getattr(nn.functional, activation)
+        self.layers = nn.ModuleList([nn.Linear(6, 6), nn.Linear(6, 3), nn.Linear(6, 6)])
+
+    def forward(self, x):
+        second, last, first = self.layers
+        return last(self.act(second(self.act(first(x)))))
