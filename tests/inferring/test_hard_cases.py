@@ -238,3 +238,35 @@ def test_another_activation_within_a_layer_is_never_certain(infer):
     assert (found.verdict, found.exit_code) == ("doubtful", 1)
     assert "reading the same, the two do not give the same" in found.doubtful[0].doubt
     assert not found.proof
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "third", "asked"),
+    [
+        ("Fused", "Unfused", "Unfused", {"input_": (6, 8), "axes": "sequence"}),
+        ("Owning", "Owning", "Owning", {"one": {"transposed": True}}),
+        ("Rooted", "RootedRenamed", "Rooted", {"input_": (5, 6), "axes": "sequence"}),
+        ("StackShared", "Stack", "Stack", {}),
+    ],
+)
+def test_a_third_column_of_a_table_with_kinds_of_its_own(infer, pool, first, second, third, asked):
+    """The kind that the table states gets the new column's names where it stands."""
+    assert infer(first, second, **asked).verdict == "inferred"
+    table = infer(first, second, **asked).out
+    before = table.read_text()
+    out = table.with_name("third.toml")
+    found = carry_out(str(table), f"torch/third=nets.inferred:{third}", InferOptions(out=out), pool=pool)
+    assert found.verdict == "inferred"
+    assert bool(found.proof)
+    lines = iter(out.read_text().splitlines())
+    assert all(line in lines for line in before.splitlines())  # each, in its order
+
+
+def test_layers_that_the_table_has_as_several_rows_are_said(infer, pool):
+    """Queries, keys and values have a row each; the new column has them as one, which no row can say."""
+    table = infer("Unfused", "Unfused", (6, 8), axes="sequence").out
+    out = table.with_name("third.toml")
+    found = carry_out(str(table), "torch/third=nets.inferred:Fused", InferOptions(out=out), pool=pool)
+    assert found.verdict == "doubtful"
+    assert "has no one row for query, key, value: write it by hand" in found.doubtful[0].doubt
+    assert found.proof is None

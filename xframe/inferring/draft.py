@@ -37,8 +37,9 @@ class Draft:
 
     def __post_init__(self) -> None:
         if self.given is not None:
-            self.whole = all(self._layer(finding) is not None for finding in self.findings)
-            self.findings = tuple(replace(finding, doubt=self._doubt(finding)) for finding in self.findings)
+            told = tuple(replace(finding, doubt=self._doubt(finding)) for finding in self.findings)
+            self.whole = told == self.findings  # else it lacks a row, or has one of another kind
+            self.findings = told
 
     def text(self, home: Path) -> tuple[str, int]:
         """The table as it is to lie in the folder ``home``, and how many rows it has."""

@@ -44,6 +44,8 @@ class Part:
     @property
     def called(self) -> str:
         """The cell, for people."""
+        if self.members:
+            return ", ".join(member.cell for member in self.members)
         return "the model itself" if self.cell == OWN else self.cell
 
     @property

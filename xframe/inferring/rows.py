@@ -15,6 +15,7 @@ from xframe.inferring.result import Finding
 from xframe.inferring.solving import solve
 from xframe.layouts import Rearrangement
 from xframe.mapping import Implementation, Kind, KindTensor, Table
+from xframe.mapping.forms import Form
 from xframe.mapping.table import AND, OWN, Layer
 
 Columns = Mapping[str, Implementation]
@@ -120,10 +121,15 @@ def _common(layer: Layer, kind: Kind, table: Table, new: Implementation) -> Kind
         form = None if found is None else new.form(found)
         forms = tensor.forms if form is None else {**tensor.forms, new.dialect: form}
         merged.append(replace(tensor, forms=MappingProxyType(dict(forms))))
-    axes = all(len({frozenset(form.pattern.axes) for form in tensor.forms.values()}) == 1 for tensor in merged)
+    axes = all(len({_lengths(form) for form in tensor.forms.values()}) == 1 for tensor in merged)
     if not axes or {tensor.role for tensor in kind.tensors} - {tensor.role for tensor in merged}:
         return None
     return replace(layer.kind, tensors=tuple(merged))
+
+
+def _lengths(form: Form) -> frozenset[str]:
+    """The axes that have a length, and no blocks: some columns may keep those as tensors of their own."""
+    return frozenset(form.pattern.axes) - frozenset(form.pattern.blocks)
 
 
 def _is_as_good(layer: Layer, kind: Kind, ends: Ends) -> bool:
