@@ -134,11 +134,11 @@ class _Amending:
         return None
 
     def _sizes(self, here: tuple[str, int], layer: Layer, rows: Sequence[Row]) -> None:
-        """The row's own sizes, which may be names, and those that its new kind needs."""
+        """The row's own sizes, which may be names, and those that the new column needs or has otherwise."""
         stated = self.lines.data["layers"][here[1]].get("sizes", {})
         axes = rows[0].kind.axes
         sizes = {axis: value for axis, value in stated.items() if axis in axes}
-        sizes.update({axis: value for axis, value in rows[0].sizes.items() if axis not in layer.sizes})
+        sizes.update({axis: value for axis, value in rows[0].sizes.items() if layer.sizes.get(axis) != value})
         if sizes != stated:
             text = ", ".join(f"{bare(axis)} = {spell_value(value)}" for axis, value in sizes.items())
             self.lines.put(here, "sizes", f"{{ {text} }}", ("kind", "for"))
