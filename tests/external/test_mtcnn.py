@@ -161,9 +161,9 @@ def test_both_packages_compute_the_same_with_their_own_weights(pool, published, 
     assert found.tensors == ()
     assert found.outputs
     assert found.outputs.max_rel <= 1e-9
-    # mtcnn's softmax is within the layer, facenet-pytorch's behind it: they part there, and meet again
-    assert {call.target_name for call in found.layers.calls if not call} == {SOFTMAX[name]}
-    assert [cause.cause for cause in found.first_divergence.causes if cause.confirmed] == ["activation"]
+    # mtcnn's softmax is within the layer, facenet-pytorch's behind it: the layers are looked at before it
+    assert SOFTMAX[name] in {call.target_name for call in found.layers.calls}
+    assert found.verdict == "equivalent"
 
 
 @pytest.mark.parametrize("name", NETS)
