@@ -3,11 +3,42 @@
 Each has a plain version and one whose names say nothing, or that is written in another way.
 """
 
-import copy
-
 import torch
+from nets.own_layers import Acted, Acting, Owning, Rooted, RootedRenamed
+from nets.sharing import Repeated, RepeatedRenamed, Stack, StackShared, Tied, TiedRenamed, Towers
 from torch import nn
 from torch.nn.functional import avg_pool2d
+
+__all__ = [
+    "Acted",
+    "Acting",
+    "Attention",
+    "AttentionShuffled",
+    "Branches",
+    "BranchesShuffled",
+    "Four",
+    "Fused",
+    "Hidden",
+    "Owning",
+    "Plain",
+    "Pointwise",
+    "PointwiseOtherwise",
+    "Repeated",
+    "RepeatedRenamed",
+    "Rooted",
+    "RootedRenamed",
+    "Shown",
+    "Spare",
+    "SpareRenamed",
+    "Stack",
+    "StackShared",
+    "Sum",
+    "Tied",
+    "TiedRenamed",
+    "Towers",
+    "TwoInputs",
+    "Unfused",
+]
 
 
 class Branches(nn.Module):
@@ -161,91 +192,6 @@ class Shown(Hidden):
         self.rest = nn.ModuleList(self.rest)
 
 
-class Repeated(nn.Module):
-    """One layer called three times, and its like called once; (N, 6) to (N, 6)."""
-
-    def __init__(self):
-        super().__init__()
-        self.once, self.thrice = nn.Linear(6, 6), nn.Linear(6, 6)
-
-    def forward(self, x):
-        for _ in range(3):
-            x = self.thrice(x).tanh()
-        return self.once(x)
-
-
-class RepeatedRenamed(nn.Module):
-    """The same; what is called once comes first among the names."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(6, 6), nn.Linear(6, 6)])
-
-    def forward(self, x):
-        once, again = self.layers
-        for _ in range(3):
-            x = again(x).tanh()
-        return once(x)
-
-
-class Affine(nn.Module):
-    """Its parameters have names of their own; (N, 6) to (N, 6)."""
-
-    def __init__(self):
-        super().__init__()
-        self.gain, self.shift, self.mixing = (nn.Parameter(torch.rand(*s)) for s in ((6,), (6,), (6, 6)))
-
-    def forward(self, x):
-        return (x @ self.mixing) * self.gain + self.shift
-
-
-class AffineTransposed(nn.Module):
-    """Other names in another order, and the matrix the other way round: no shape shows that."""
-
-    def __init__(self):
-        super().__init__()
-        self.alpha, self.matrix, self.beta = (nn.Parameter(torch.rand(*s)) for s in ((6,), (6, 6), (6,)))
-
-    def forward(self, x):
-        return (x @ self.matrix.T) * self.beta + self.alpha
-
-
-class Owning(nn.Module):
-    """A layer of a class of its own; `kind` is Affine or AffineTransposed; (N, 6) to (N, 3)."""
-
-    def __init__(self, transposed=False):
-        super().__init__()
-        self.affine = AffineTransposed() if transposed else Affine()
-        self.head = nn.Linear(6, 3)
-
-    def forward(self, x):
-        return self.head(self.affine(x).relu())
-
-
-class Tied(nn.Module):
-    """An embedding that is also the last layer's matrix; tokens (N, T) to (N, T, 11)."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding, self.head = nn.Embedding(11, 6), nn.Linear(6, 11, bias=False)
-        self.mix = nn.Linear(6, 6)
-        self.head.weight = self.embedding.weight
-
-    def forward(self, x):
-        return self.head(self.mix(self.embedding(x)).tanh())
-
-
-class TiedRenamed(nn.Module):
-    """The same, without a second layer: the matrix is used as it is."""
-
-    def __init__(self):
-        super().__init__()
-        self.words, self.dense = nn.Embedding(11, 6), nn.Linear(6, 6)
-
-    def forward(self, x):
-        return self.dense(self.words(x)).tanh() @ self.words.weight.T
-
-
 class Fused(nn.Module):
     """Attention with two heads; queries, keys and values by one layer, in this `order`, head by head if `by_head`."""
 
@@ -284,59 +230,6 @@ class Unfused(nn.Module):
         return self.out(mixed.transpose(1, 2).flatten(2))
 
 
-class Block(nn.Module):
-    """A linear layer with a norm and a shortcut; (N, 6) to (N, 6)."""
-
-    def __init__(self):
-        super().__init__()
-        self.mix, self.norm = nn.Linear(6, 6), nn.LayerNorm(6)
-
-    def forward(self, x):
-        return self.norm(x + self.mix(x).tanh())
-
-
-class Stack(nn.Module):
-    """Two blocks; `copied`: deep copies of one, as nn.TransformerEncoder makes them; `tied`: with one norm; (N, 3)."""
-
-    def __init__(self, copied=False, tied=False):
-        super().__init__()
-        first = Block()
-        self.blocks = nn.ModuleList(copy.deepcopy(first) if copied else Block() for _ in range(2))
-        if tied:
-            self.blocks[1].norm = self.blocks[0].norm
-        self.head = nn.Linear(6, 3)
-
-    def forward(self, x):
-        for block in self.blocks:
-            x = block(x)
-        return self.head(x)
-
-
-class StackShared(nn.Module):
-    """One block, called twice."""
-
-    def __init__(self):
-        super().__init__()
-        self.block, self.last = Block(), nn.Linear(6, 3)
-
-    def forward(self, x):
-        return self.last(self.block(self.block(x)))
-
-
-class Towers(nn.Module):
-    """Two halves of the input through the same two layers; with `copied`, each through its own; (N, 12) to (N, 3)."""
-
-    def __init__(self, copied=False):
-        super().__init__()
-        self.towers = nn.ModuleList(
-            nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6)) for _ in range(1 + copied)
-        )
-        self.head = nn.Linear(6, 3)
-
-    def forward(self, x):
-        return self.head(self.towers[0](x[:, :6]) - self.towers[-1](x[:, 6:]))
-
-
 class Four(nn.Module):
     """Four layers that look like those of Repeated, and do something else between them; (N, 6) to (N, 6)."""
 
@@ -349,34 +242,6 @@ class Four(nn.Module):
         return fourth(third(second(first(x).tanh()).sigmoid()).tanh())
 
 
-class Rooted(nn.Module):
-    """Parameters of the model's own, beside its layers: a token and positions; (N, 5, 6) to (N, 3)."""
-
-    def __init__(self):
-        super().__init__()
-        self.token, self.position = nn.Parameter(torch.randn(1, 1, 6)), nn.Parameter(torch.randn(1, 6, 6))
-        self.mask = nn.Parameter(torch.randn(1, 1, 6))
-        self.head = nn.Linear(6, 3)
-
-    def forward(self, x):
-        x = torch.cat([self.token.expand(len(x), -1, -1), x * self.mask], 1) + self.position
-        return self.head(x.tanh().mean(1))
-
-
-class RootedRenamed(nn.Module):
-    """The same; the two that look alike stand the other way round."""
-
-    def __init__(self):
-        super().__init__()
-        self.fc = nn.Linear(6, 3)
-        self.a, self.b = nn.Parameter(torch.randn(1, 1, 6)), nn.Parameter(torch.randn(1, 1, 6))
-        self.c = nn.Parameter(torch.randn(1, 6, 6))
-
-    def forward(self, x):
-        x = torch.cat([self.b.expand(len(x), -1, -1), x * self.a], 1) + self.c
-        return self.fc(x.tanh().mean(1))
-
-
 class TwoInputs(nn.Module):
     """It reads two."""
 
@@ -386,38 +251,3 @@ class TwoInputs(nn.Module):
 
     def forward(self, x, y):
         return self.first(x) + self.second(y)
-
-
-class Dense(nn.Linear):
-    """A linear layer that does its activation itself, as Keras's can."""
-
-    def __init__(self, read, gives, activation):
-        super().__init__(read, gives)
-        self.activation = activation
-
-    def forward(self, x):
-        return getattr(nn.functional, self.activation)(super().forward(x))
-
-
-class Acting(nn.Module):
-    """Layers with activations of their own; (N, 6) to (N, 3)."""
-
-    def __init__(self, activation="gelu"):
-        super().__init__()
-        self.a, self.b, self.c = Dense(6, 6, activation), Dense(6, 6, activation), nn.Linear(6, 3)
-
-    def forward(self, x):
-        return self.c(self.b(self.a(x)))
-
-
-class Acted(nn.Module):
-    """The same, with the activations between the layers."""
-
-    def __init__(self, activation="gelu"):
-        super().__init__()
-        self.act = getattr(nn.functional, activation)
-        self.layers = nn.ModuleList([nn.Linear(6, 6), nn.Linear(6, 3), nn.Linear(6, 6)])
-
-    def forward(self, x):
-        second, last, first = self.layers
-        return last(self.act(second(self.act(first(x)))))
