@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xframe import strips as module
+from xframe import turning
 from xframe.digests import digest
 from xframe.strips import LARGEST, strips
 from xframe.tensors import Extent
@@ -61,9 +62,9 @@ def test_any_strides(data):
         array = np.broadcast_to(array, (3, *array.shape))
     largest = data.draw(st.sampled_from([64, 1024]))
     with small(largest) as patch:
-        for name in ("STRIP", "_TILE", "_CONTIGUOUS"):
-            patch.setattr(module, name, data.draw(st.sampled_from([4, 16, 64, 1024])))
-            patch.setattr(module, name, min(getattr(module, name), largest))
+        for home, name in ((module, "STRIP"), (turning, "_TILE"), (module, "_CONTIGUOUS")):
+            patch.setattr(home, name, min(data.draw(st.sampled_from([4, 16, 64, 1024])), largest))
+        patch.setattr(turning, "words", data.draw(st.sampled_from([None, turning.words])))
         patch.setattr(module, "_KEPT", data.draw(st.sampled_from([1, 100, 2**26])))
         found = [(strip.tobytes(), strip.nbytes, strip.flags.c_contiguous, strip.ndim) for strip in strips(array)]
     assert b"".join(strip for strip, *_ in found) == np.ascontiguousarray(array).tobytes()

@@ -7,6 +7,7 @@ import pytest
 from test_strips import numbers, same
 
 from xframe import strips as module
+from xframe import turning
 from xframe.strips import LARGEST, STRIP, strips
 
 
@@ -17,14 +18,15 @@ def virtual(shape, order):
 
 @pytest.fixture
 def turned(monkeypatch):
-    """The strides, in the source's order, of all that was gathered and then turned."""
+    """The strides, in the source's order, of all that numpy gathered and then turned."""
     found = []
 
-    def turn(target, source, turn=module._turn):
+    def turn_tiles(target, source, turn_tiles=turning._turn_tiles):
         found.append(source.strides)
-        turn(target, source)
+        turn_tiles(target, source)
 
-    monkeypatch.setattr(module, "_turn", turn)
+    monkeypatch.setattr(turning, "words", None)
+    monkeypatch.setattr(turning, "_turn_tiles", turn_tiles)
     return found
 
 
@@ -46,12 +48,12 @@ def test_only_what_lies_in_another_order_and_is_larger_than_a_tile_is_turned(tur
 def test_rows_are_gathered_as_they_lie_a_cache_line_apart(turned):
     """Rows of a power of two without a gap would fall onto the same cache lines."""
     assert same(numbers((512, 512)).T)
-    assert turned == [(4, 512 * 4 + 64)]
+    assert turned == [(512 * 4 + 64, 4)]
 
 
 def test_a_reversed_axis_is_gathered_like_any_other(turned, releases):
     assert same(numbers((512, 512))[::-1].T)
-    assert turned == [(4, 512 * 4 + 64)]
+    assert turned == [(512 * 4 + 64, 4)]
     assert releases == [(512, 512)]
 
 
@@ -63,10 +65,10 @@ def test_pages_are_let_go_while_a_block_is_gathered(monkeypatch, releases):
 
 @pytest.mark.parametrize(("shape", "itemsize"), [((1001, 903), 4), ((7, 100_001), 16), ((131_073,), 1), ((5, 5), 8)])
 def test_tiles_fit_and_are_no_more_than_halving_makes(shape, itemsize):
-    tiles = module._tiles.__wrapped__(shape, itemsize)
+    tiles = turning._tiles.__wrapped__(shape, itemsize)
     sizes = [math.prod(cut.stop - cut.start for cut in tile) * itemsize for tile in tiles]
-    assert max(sizes) <= module._TILE
-    halvings = max(0, math.ceil(math.log2(math.prod(shape) * itemsize / module._TILE)))
+    assert max(sizes) <= turning._TILE
+    halvings = max(0, math.ceil(math.log2(math.prod(shape) * itemsize / turning._TILE)))
     assert len(tiles) <= 2 ** (halvings + (len(shape) > 1))
 
 

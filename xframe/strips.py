@@ -1,8 +1,8 @@
 """Arrays of any strides as strips: pieces of their C order, each rearranged within the processor's cache.
 
 numpy copies a transposed array in the target's order, so that every element of a large one costs a cache line.
-Here a strip of the target, small enough for the cache, is gathered in the source's own order first, in long runs, and
-turned round there, tile by tile. No strip is larger than ``LARGEST``, so memory does not grow with the array.
+Here a strip of the target, small enough for the cache, is filled in long runs of the source: see ``turning``. No strip
+is larger than ``LARGEST``, so memory does not grow with the array.
 """
 
 from __future__ import annotations
@@ -12,19 +12,17 @@ import math
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from xframe.tensors import Array, release
+from xframe.turning import turn
 
 STRIP = 2**20  # bytes: half a core's second-level cache
 LARGEST = 2**24
 _CONTIGUOUS = 2**22
-_TILE = 2**17
 _RUN = 64  # elements of the source that are read in one go, if LARGEST allows it
-_PADDING = 64  # bytes between gathered rows: strides of a power of two would fall onto the same cache lines
 _HUGE = 2**21
 _KEPT = 2**26  # an array larger than this lets go of its pages strip by strip, a smaller one at its end
 _rooms: list[Array] = []  # memory to work in that nobody works in
@@ -106,11 +104,9 @@ def _strips(view: Array) -> Iterator[Array]:
         return
     axis, rows = _cut(view)
     with _room(2 * LARGEST) as room:
-        space = _Space(view, rows * math.prod(view.shape[axis + 1 :]), room)
+        space = _Space((rows, *view.shape[axis + 1 :]), view.strides[axis:], view.dtype, room)
         for index in itertools.product(*map(range, view.shape[:axis])):
-            block = view[index]
-            for start in range(0, view.shape[axis], rows):
-                yield space.filled(block[start : start + rows])
+            yield from space.strips(view[index])
 
 
 @contextmanager
@@ -162,58 +158,41 @@ def _cut(view: Array) -> tuple[int, int]:
 
 
 class _Space:
-    """Room for one strip, and for the same elements in the source's order."""
+    """Room for one strip of a shape, and for what turning it takes. The strides are the source's."""
 
-    def __init__(self, view: Array, numel: int, room: Array) -> None:
-        self._strip, rest = np.split(room, [numel * view.itemsize])
-        self._strip = self._strip.view(view.dtype)
-        self._order = sorted(range(view.ndim), key=lambda axis: -abs(view.strides[axis]))
-        self._dropped = view.ndim  # axes that an index takes away come first
-        self._padding = _PADDING // view.itemsize
-        self._rest = rest
+    def __init__(self, shape: tuple[int, ...], strides: Sequence[int], dtype: np.dtype[Any], room: Array) -> None:
+        self._shape = shape
+        self._order = sorted(range(len(shape)), key=lambda axis: -abs(strides[axis]))
+        self._is_straight = self._order == sorted(self._order)
+        self._step = max(1, _KEPT // (abs(strides[self._order[0]]) or 1))
+        strip, self._rest = np.split(room, [math.prod(shape) * dtype.itemsize])
+        self._strip = strip.view(dtype)
 
-    def filled(self, block: Array) -> Array:
-        """``block`` as a flat strip."""
-        strip = self._strip[: block.size]
-        target = strip.reshape(block.shape)
-        dropped = self._dropped - block.ndim
-        order = [axis - dropped for axis in self._order if axis >= dropped]
-        if block.nbytes <= _TILE or order == sorted(order):
-            np.copyto(target, block)
+    def strips(self, block: Array) -> Iterator[Array]:
+        """The elements of ``block``, as many rows at a time as a strip has."""
+        rows, before = self._shape[0], (slice(None),) * self._order.index(0)
+        source = block.transpose(self._order)
+        strip, target = self._strip_of(rows)
+        for start in range(0, len(block), rows):
+            if start + rows > len(block):
+                strip, target = self._strip_of(len(block) - start)
+            self._fill(target, source[(*before, slice(start, start + rows))])
+            yield strip
+
+    def _strip_of(self, rows: int) -> tuple[Array, Array]:
+        """A flat strip, and the same with its axes in the source's order."""
+        shape = (rows, *self._shape[1:])
+        strip = self._strip[: math.prod(shape)]
+        return strip, strip.reshape(shape).transpose(self._order)
+
+    def _fill(self, target: Array, source: Array) -> None:
+        """What a step along the source's slowest axis has touched is given back before the next."""
+        if self._is_straight:
+            np.copyto(target, source)
+        elif len(source) <= self._step:
+            turn(target, source, self._rest)
         else:
-            _turn(target, self._in_source_order(block.transpose(order)).transpose(np.argsort(order)))
-        return strip
-
-    def _in_source_order(self, block: Array) -> Array:
-        *outer, last = block.shape
-        padded = last + self._padding
-        rows = math.prod(outer)
-        nbytes = rows * padded * block.itemsize
-        space = self._rest[:nbytes] if nbytes <= len(self._rest) else np.empty(nbytes, np.uint8)
-        gathered = space.view(block.dtype).reshape(*outer, padded)[..., :last]
-        step = max(1, _KEPT // abs(block.strides[0] or 1))
-        for start in range(0, len(block), step):
-            np.copyto(gathered[start : start + step], block[start : start + step])
-            if step < len(block):
-                release(block[start : start + step])
-        return gathered
-
-
-def _turn(target: Array, source: Array) -> None:
-    """Copies tile by tile, each of which fits the first-level cache."""
-    for tile in _tiles(target.shape, target.itemsize):
-        np.copyto(target[tile], source[tile])
-
-
-@lru_cache(maxsize=64)
-def _tiles(shape: tuple[int, ...], itemsize: int) -> list[tuple[slice, ...]]:
-    """What an array of that shape is cut into: the longest axis is halved until a tile has ``_TILE`` bytes or less."""
-    lengths = list(shape)
-    while math.prod(lengths) * itemsize > _TILE:
-        longest = lengths.index(max(lengths))
-        lengths[longest] = -(-lengths[longest] // 2)
-    cuts = [
-        [slice(start, start + step) for start in range(0, length, step)]
-        for length, step in zip(shape, lengths, strict=True)
-    ]
-    return list(itertools.product(*cuts))
+            for start in range(0, len(source), self._step):
+                part = slice(start, start + self._step)
+                turn(target[part], source[part], self._rest)
+                release(source[part])

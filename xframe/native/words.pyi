@@ -1,0 +1,3 @@
+from xframe.tensors import Array
+
+def turn(target: Array, source: Array, /) -> bool: ...
