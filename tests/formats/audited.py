@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 from xframe import checkpoints
+from xframe.checkpoints.later import Later
+from xframe.checkpoints.registry import READERS
 from xframe.errors import CheckpointError
 
 HARMLESS = ("object.", "sys._getframe", "marshal.", "code.__new__", "mmap.", "builtins.id", "array.__new__")
@@ -25,7 +27,10 @@ def outcome(path):
 
 
 def main(sound, harvest):
-    # What a process does by itself, once: codecs and modules are loaded and cached before the hook listens.
+    # What a process does by itself, once: our readers, codecs and modules are loaded before the hook listens.
+    for late in READERS:
+        if isinstance(late, Later):
+            assert late.reader.name == late.name
     for path in sorted(Path(sound).iterdir()):
         outcome(path)
     cases = [(case.name, case / "files" / (case / "asked").read_text()) for case in sorted(Path(harvest).iterdir())]

@@ -19,7 +19,7 @@ from isal import isal_zlib
 from xframe.checkpoints.model import Outgoing
 from xframe.digests import Digest
 from xframe.errors import OutputError
-from xframe.tensors import STORAGE, Array, TensorSpec
+from xframe.tensors import STORAGE, TensorSpec
 
 Piece = tuple[int, bytes]
 Tell = Callable[[int], None]
@@ -116,33 +116,31 @@ class _Pouring:
             raise
 
     def _filled(self, slot: Slot) -> tuple[Poured, int]:
-        spec, position = slot.tensor.spec, slot.offset
-        digest, checksum = Digest() if self._digests else None, slot.crc or 0
+        spec, position, end = slot.tensor.spec, slot.offset, slot.offset + slot.tensor.spec.nbytes
+        digest, checksum, storage = Digest() if self._digests else None, slot.crc or 0, STORAGE[spec.dtype]
         for strip in slot.tensor.strips():
             if self._stop.is_set():
                 break
-            _check(spec, strip, position - slot.offset)
-            data = strip.view("u1").data
-            _write(self._handle, data, position)
+            if strip.dtype != storage or position + strip.nbytes > end:
+                raise _unlike(spec, f"values of {strip.dtype}, {position + strip.nbytes - slot.offset}")
+            _write(self._handle, strip.data, position)
             if digest is not None:
                 digest.update(strip)
             if slot.crc is not None:
-                checksum = isal_zlib.crc32(data, checksum)
+                checksum = isal_zlib.crc32(strip.data, checksum)
             position += strip.nbytes
             self._tell(strip.nbytes)
-        if position - slot.offset != spec.nbytes and not self._stop.is_set():
-            raise OutputError(f"{spec}: expected {spec.nbytes} bytes; found {position - slot.offset}.")
+        if position != end and not self._stop.is_set():
+            raise _unlike(spec, str(position - slot.offset))
         return Poured(spec, str(digest or "")), checksum
 
 
-def _check(spec: TensorSpec, strip: Array, done: int) -> None:
-    if strip.dtype != STORAGE[spec.dtype] or done + strip.nbytes > spec.nbytes:
-        raise OutputError(f"{spec}: expected {spec.nbytes} bytes; found values of {strip.dtype}, {strip.nbytes} bytes.")
+def _unlike(spec: TensorSpec, found: str) -> OutputError:
+    return OutputError(f"{spec}: expected {spec.nbytes} bytes; found {found} bytes.")
 
 
 def _write(handle: int, data: bytes | memoryview, offset: int) -> None:
     """All of it: the system may take less at once."""
-    view = memoryview(data)
-    while view:
-        written = os.pwrite(handle, view, offset)
-        view, offset = view[written:], offset + written
+    written = os.pwrite(handle, data, offset)
+    if written < memoryview(data).nbytes:
+        _write(handle, memoryview(data).cast("B")[written:], offset + written)

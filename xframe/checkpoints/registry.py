@@ -14,11 +14,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from xframe.checkpoints.budget import Budget
-from xframe.checkpoints.keras.weights import KerasArchive, KerasWeights
+from xframe.checkpoints.later import Later
 from xframe.checkpoints.model import Checkpoint, Format, Glance, Outgoing, Reader
 from xframe.checkpoints.npz import Npz
-from xframe.checkpoints.onnx.model import Onnx
-from xframe.checkpoints.paddle.inference import PaddleInference
 from xframe.checkpoints.paddle.params import PaddlePickle
 from xframe.checkpoints.pouring import Layout, Poured, Tell, pour, silent
 from xframe.checkpoints.refusals import refusal, shown
@@ -26,22 +24,20 @@ from xframe.checkpoints.safetensors import Safetensors
 from xframe.checkpoints.sharded import ShardIndex
 from xframe.checkpoints.shards import Sharding, write_shards
 from xframe.checkpoints.staging import staged
-from xframe.checkpoints.tensorflow.bundle import TensorBundle
 from xframe.checkpoints.tensorflow.places import index_of
 from xframe.checkpoints.torch.archive import TorchZip
-from xframe.checkpoints.torch.legacy import TorchLegacy
 from xframe.errors import CheckpointError, UsageError
 
 FORMATS: tuple[Format, ...] = (TorchZip(), PaddlePickle(), Safetensors(), Npz())
 READERS: tuple[Reader, ...] = (
     *FORMATS,
-    TorchLegacy(),
-    KerasWeights(),
-    KerasArchive(),
-    PaddleInference(),
-    Onnx(),
+    Later("torch (legacy)", "torch.legacy:TorchLegacy", begins=rb"\x80"),
+    Later("weights.h5", "keras.weights:KerasWeights", begins=rb"\x89HDF"),
+    Later("keras", "keras.weights:KerasArchive", begins=b"PK"),
+    Later("paddle-inference", "paddle.inference:PaddleInference", begins=rb"\x00{4}|\n|\s*\{"),
+    Later("onnx", "onnx.model:Onnx", begins=rb"\x08"),
     ShardIndex(lambda path, budget: read(path, budget)),  # noqa: PLW0108  it is defined below
-    TensorBundle(),
+    Later("tensorflow", "tensorflow.bundle:TensorBundle", ends=bytes.fromhex("57fb808b247547db")),
 )
 # Keras alone can write these: their layout follows its own layer objects.
 WRITTEN_BY_KERAS: Mapping[str, str] = MappingProxyType(

@@ -1,5 +1,6 @@
 """The command line: parse, call, render. What it prints on stdout is the result; everything else goes to stderr."""
 
+import atexit
 import gc
 import os
 import signal
@@ -36,6 +37,7 @@ __all__ = ["app", "compare", "export", "infer", "look", "main", "move"]
 def main() -> None:
     """The entry point of the `xframe` command. SIGTERM ends it as Ctrl-C does: with nothing half written."""
     gc.set_threshold(50_000)  # imports make objects by the thousand and no garbage: a tenth of a command's start
+    atexit.register(gc.freeze)  # nor is what they made looked through once more at the end
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
