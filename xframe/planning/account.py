@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import threading
-
-import numpy as np
 
 from xframe.dtypes import Loss, convert, is_finite
 from xframe.tensors import FLOATS, Array, TensorSpec
-
-_ORDERED = ("float32", "float64")
 
 
 class Account:
@@ -28,7 +23,7 @@ class Account:
 
     def passed(self, values: Array, source: TensorSpec, target: str) -> Array:
         """``values`` of ``source``, or a part of them, as the dtype ``target``."""
-        if source.dtype in FLOATS and source.name not in self._nonfinite and not _finite(values, source.dtype):
+        if source.dtype in FLOATS and source.name not in self._nonfinite and not is_finite(values, source.dtype):
             with self._lock:
                 self._nonfinite.add(source.name)
         if source.dtype == target:
@@ -37,10 +32,3 @@ class Account:
         with self._lock:
             self.loss += loss
         return converted
-
-
-def _finite(values: Array, dtype: str) -> bool:
-    """NaN and infinity show in the extremes, which are quicker to have than a look at each value."""
-    if dtype in _ORDERED and values.size:
-        return math.isfinite(np.maximum.reduce(values)) and math.isfinite(np.minimum.reduce(values))
-    return is_finite(values, dtype)
