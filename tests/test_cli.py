@@ -259,6 +259,7 @@ def test_doctor_finds_all_frameworks(tmp_path):
         "onnx",
     ]
     assert any("segmentation fault" in conflict for conflict in found["conflicts"])
+    assert found["compiled"] is True
     assert "Unknown framework" in refused("doctor", "jax", folder=tmp_path)
 
 

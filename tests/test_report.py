@@ -7,9 +7,10 @@ import numpy as np
 from xframe.dtypes import Loss
 from xframe.mapping import load_table
 from xframe.planning import make_plan
-from xframe.report.text import console, render_convert
+from xframe.report.text import console, plain, render_convert, render_diagnosis
 from xframe.tensors import TensorSpec
 from xframe.workflows.convert import ConvertResult
+from xframe.workflows.doctor import Diagnosis
 
 
 def shown(renderable):
@@ -41,3 +42,12 @@ def test_tensors_that_are_dropped_for_one_reason_take_one_line():
     ]
     assert any(line.startswith("NaN or Inf  fc.bias") for line in lines)
     assert any("a note" in line for line in lines)
+
+
+def test_doctor_says_where_nothing_was_compiled():
+    def told(compiled):
+        diagnosis = Diagnosis(findings=(), conflicts=(), settings="none", timeout=600, compiled=compiled)
+        return plain(render_diagnosis(diagnosis))
+
+    assert "installed without a C compiler" in told(compiled=False)
+    assert "compiler" not in told(compiled=True)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:  # a report must not load what it reports on: `xframe convert`
 
 _MOST_NAMES = 8
 _UNBOUNDED = 10_000  # columns; a pipe has no width
+_NOT_COMPILED = (
+    "xframe was installed without a C compiler: large conversions take longer. Try: pip install --force-reinstall "
+    "--no-deps xframe, with one."
+)
 COLOURS = {"equivalent": "bold green", "different": "bold red"}
 
 
@@ -223,6 +227,8 @@ def render_diagnosis(diagnosis: Diagnosis) -> ConsoleRenderable:
             escape(finding.python),
         )
     notes = [Text(f"settings: {diagnosis.settings}; a request may take {diagnosis.timeout:g} s")]
+    if not diagnosis.compiled:
+        notes.append(Text(_NOT_COMPILED, "yellow"))
     notes += [Text(f"known: {conflict}", "yellow") for conflict in diagnosis.conflicts]
     notes += [Text(finding.error, "red") for finding in diagnosis.findings if finding.error]
     return Group(grid, *notes)

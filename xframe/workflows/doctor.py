@@ -9,6 +9,7 @@ from typing import Any
 
 from xframe._version import __version__
 from xframe.errors import WorkerError
+from xframe.native import words
 from xframe.workers import FRAMEWORKS, Pool
 
 
@@ -35,12 +36,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """Everything that doctor found."""
+    """Everything that doctor found. ``compiled``: whether xframe's own C was compiled when it was installed."""
 
     findings: tuple[Finding, ...]
     conflicts: tuple[str, ...]
     settings: str
     timeout: float
+    compiled: bool
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``--json`` prints."""
@@ -50,6 +52,7 @@ class Diagnosis:
             "platform": platform.platform(),
             "settings": self.settings,
             "timeout": self.timeout,
+            "compiled": self.compiled,
             "frameworks": [finding.to_json() for finding in self.findings],
             "conflicts": list(self.conflicts),
         }
@@ -65,6 +68,7 @@ def examine(frameworks: Sequence[str] = FRAMEWORKS) -> Diagnosis:
             conflicts=tuple(_conflicts({finding.framework: finding for finding in findings})),
             settings=pool.settings.origin,
             timeout=pool.settings.timeout,
+            compiled=words is not None,
         )
 
 
