@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 
 from xframe import checkpoints
 from xframe.checkpoints import Outgoing
-from xframe.checkpoints.shards import Sharding
+from xframe.checkpoints.shards import Sharding, write_shards
 from xframe.digests import digest
 from xframe.errors import UsageError
 from xframe.tensors import TensorSpec
@@ -22,9 +22,7 @@ def sharding(largest=8000, origin="a file", resume=False):
 
 
 def write(path, tensors=None, told=None, **options):
-    return checkpoints.write_sharded(
-        path, tensors or outgoing(SPECS), sharding(**options), tell=told or (lambda _: None)
-    )
+    return write_shards(path, tensors or outgoing(SPECS), sharding(**options), tell=told or (lambda _: None))
 
 
 def shards(folder):

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 from xframe import checkpoints
-from xframe.checkpoints.later import Later
 from xframe.checkpoints.registry import READERS
 from xframe.errors import CheckpointError
 
@@ -28,9 +27,8 @@ def outcome(path):
 
 def main(sound, harvest):
     # What a process does by itself, once: our readers, codecs and modules are loaded before the hook listens.
-    for late in READERS:
-        if isinstance(late, Later):
-            assert late.reader.name == late.name
+    for later in READERS:
+        assert later.reader.name == later.name
     for path in sorted(Path(sound).iterdir()):
         outcome(path)
     cases = [(case.name, case / "files" / (case / "asked").read_text()) for case in sorted(Path(harvest).iterdir())]

@@ -2,12 +2,11 @@
 
 from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.model import Checkpoint, Outgoing, StoredTensor
-from xframe.checkpoints.registry import encode, format_of, read, write, write_sharded
+from xframe.checkpoints.registry import encode, format_of, read, write
 from xframe.checkpoints.selection import Selection, opened
-from xframe.checkpoints.shards import index_path
 from xframe.checkpoints.staging import Stage, staged
 
 __all__ = [
     "Budget", "Checkpoint", "Outgoing", "Selection", "Stage", "StoredTensor",
-    "encode", "format_of", "index_path", "opened", "read", "staged", "write", "write_sharded",
+    "encode", "format_of", "opened", "read", "staged", "write",
 ]  # fmt: skip

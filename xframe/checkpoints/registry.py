@@ -16,29 +16,27 @@ from types import MappingProxyType
 from xframe.checkpoints.budget import Budget
 from xframe.checkpoints.later import Later
 from xframe.checkpoints.model import Checkpoint, Format, Glance, Outgoing, Reader
-from xframe.checkpoints.npz import Npz
-from xframe.checkpoints.paddle.params import PaddlePickle
 from xframe.checkpoints.pouring import Layout, Poured, Tell, pour, silent
 from xframe.checkpoints.refusals import refusal, shown
-from xframe.checkpoints.safetensors import Safetensors
-from xframe.checkpoints.sharded import ShardIndex
-from xframe.checkpoints.shards import Sharding, write_shards
 from xframe.checkpoints.staging import staged
 from xframe.checkpoints.tensorflow.places import index_of
-from xframe.checkpoints.torch.archive import TorchZip
 from xframe.errors import CheckpointError, UsageError
 
-FORMATS: tuple[Format, ...] = (TorchZip(), PaddlePickle(), Safetensors(), Npz())
-READERS: tuple[Reader, ...] = (
-    *FORMATS,
-    Later("torch (legacy)", "torch.legacy:TorchLegacy", begins=rb"\x80"),
+_ZIP, _PICKLE = b"PK", rb"\x80|c"
+READERS = (
+    Later("torch", "torch.archive:TorchZip", begins=_ZIP, extensions=(".pth", ".pt", ".bin", ".ckpt")),
+    Later("paddle", "paddle.params:PaddlePickle", begins=_PICKLE, extensions=(".pdparams", ".pdopt")),
+    Later("safetensors", "safetensors:Safetensors", begins=rb".{8}\s*\{", extensions=(".safetensors",)),
+    Later("npz", "npz:Npz", begins=_ZIP, extensions=(".npz",)),
+    Later("torch (legacy)", "torch.legacy:TorchLegacy", begins=rb"\x80.(\x95.{8})?\x8a\x0a"),
     Later("weights.h5", "keras.weights:KerasWeights", begins=rb"\x89HDF"),
-    Later("keras", "keras.weights:KerasArchive", begins=b"PK"),
+    Later("keras", "keras.weights:KerasArchive", begins=_ZIP),
     Later("paddle-inference", "paddle.inference:PaddleInference", begins=rb"\x00{4}|\n|\s*\{"),
     Later("onnx", "onnx.model:Onnx", begins=rb"\x08"),
-    ShardIndex(lambda path, budget: read(path, budget)),  # noqa: PLW0108  it is defined below
+    Later("sharded", "sharded:ShardIndex", lambda path, budget: read(path, budget), begins=rb"\s*\{"),  # noqa: PLW0108  it is below
     Later("tensorflow", "tensorflow.bundle:TensorBundle", ends=bytes.fromhex("57fb808b247547db")),
 )
+FORMATS: tuple[Format, ...] = tuple(form for form in READERS if form.extensions)
 # Keras alone can write these: their layout follows its own layer objects.
 WRITTEN_BY_KERAS: Mapping[str, str] = MappingProxyType(
     {".weights.h5": "weights.h5", ".keras": "keras", ".index": "tensorflow"}
@@ -123,16 +121,8 @@ def encode(
     return pour(path, _layout(format_name, tensors), digests=digests, tell=tell)
 
 
-def write_sharded(
-    path: Path, tensors: Sequence[Outgoing], sharding: Sharding, *, tell: Tell = silent
-) -> tuple[list[Poured], list[str]]:
-    """Writes safetensors shards beside ``path`` and their index; every tensor's digest, and notes. See ``shards``."""
-    _check_names(tensors)
-    return write_shards(path, tensors, sharding, read, tell=tell)
-
-
 def _layout(format_name: str, tensors: Sequence[Outgoing]) -> Layout:
-    _check_names(tensors)
+    check_names(tensors)
     return _writable(format_name).layout(tensors)
 
 
@@ -146,7 +136,8 @@ def _writable(format_name: str) -> Format:
     raise UsageError(f"expected a format among {known}; found {format_name}.")
 
 
-def _check_names(tensors: Sequence[Outgoing]) -> None:
+def check_names(tensors: Sequence[Outgoing]) -> None:
+    """Raises UsageError for a name that two tensors have."""
     counts = Counter(tensor.spec.name for tensor in tensors)
     twice = [shown(name) for name, count in counts.items() if count > 1]
     if twice:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from xframe.checkpoints.model import Checkpoint, Outgoing
+from xframe.checkpoints.model import Outgoing
 from xframe.checkpoints.pouring import Poured, Tell, pour, silent
+from xframe.checkpoints.registry import check_names, read
 from xframe.checkpoints.safetensors import Safetensors
 from xframe.checkpoints.staging import staged
 from xframe.digests import digest
@@ -23,7 +24,6 @@ from xframe.errors import CheckpointError, UsageError
 
 ENDING = ".safetensors"
 INDEX = f"{ENDING}.index.json"
-Read = Callable[[Path], Checkpoint]
 Digests = dict[str, str]
 
 
@@ -50,14 +50,15 @@ def index_path(path: Path) -> Path:
 
 
 def write_shards(
-    path: Path, tensors: Sequence[Outgoing], sharding: Sharding, read: Read, *, tell: Tell = silent
+    path: Path, tensors: Sequence[Outgoing], sharding: Sharding, *, tell: Tell = silent
 ) -> tuple[list[Poured], list[str]]:
     """Writes shards beside ``path`` and their index; returns every tensor's digest, and notes.
 
     Raises UsageError where ``resume`` meets the leavings of another writing.
     """
+    check_names(tensors)
     Safetensors().check(tensors)
-    return _Set(index_path(path), tensors, sharding, read, tell).write()
+    return _Set(index_path(path), tensors, sharding, tell).write()
 
 
 @dataclass(slots=True)
@@ -67,7 +68,6 @@ class _Set:
     index: Path
     tensors: Sequence[Outgoing]
     sharding: Sharding
-    read: Read
     tell: Tell
     notes: list[str] = field(default_factory=list)
 
@@ -118,7 +118,7 @@ class _Set:
 
     def _holds(self, path: Path, part: Sequence[Outgoing], digests: Mapping[str, str]) -> bool:
         try:
-            held = self.read(path).tensors
+            held = read(path).tensors
             specs = {name: tensor.spec for name, tensor in held.items()}
             wanted = {tensor.spec.name: tensor.spec for tensor in part}
             return specs == wanted and all(digest(held[name].array()) == digests.get(name) for name in wanted)

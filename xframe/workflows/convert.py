@@ -12,7 +12,6 @@ from xframe.checkpoints.budget import AMPLE, Budget
 from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.pouring import Poured
 from xframe.checkpoints.selection import EVERYTHING, Selection
-from xframe.checkpoints.shards import Sharding
 from xframe.dtypes import Loss, check_float
 from xframe.errors import UsageError
 from xframe.files import (
@@ -108,7 +107,9 @@ def convert(
     table = load_table(model, options.set)
     ends = table.implementation(source), table.implementation(target)
     if options.shard_size is not None:
-        out = checkpoints.index_path(out)
+        from xframe.checkpoints.shards import index_path  # noqa: PLC0415 - few conversions write shards
+
+        out = index_path(out)
     else:
         check_output(out, ends[1])
     job = _Conversion(table, ends, weights, out, options, Stopwatch(progress))
@@ -178,9 +179,11 @@ class _Conversion:
         progress.expect(plan.nbytes)
         if self.options.shard_size is None:
             return checkpoints.write(self.out, None, tensors, digests=self.options.digests, tell=progress.advance)
+        from xframe.checkpoints.shards import Sharding, write_shards  # noqa: PLC0415
+
         options, origin = self.options, self._origin(checkpoint)
         sharding = Sharding(largest=self.options.shard_size, origin=origin, resume=options.resume)
-        poured, notes = checkpoints.write_sharded(self.out, tensors, sharding, tell=progress.advance)
+        poured, notes = write_shards(self.out, tensors, sharding, tell=progress.advance)
         self.notes += notes
         return poured
 
