@@ -26,7 +26,7 @@ try:
         _before = None
     from xframe.cli import move  # isort: skip - the order in which the help lists the commands
     from xframe.cli import compare, export, infer, look
-    from xframe.cli.app import app
+    from xframe.cli.app import app, asked_for
 finally:
     if _before:
         signal.signal(signal.SIGINT, _before)
@@ -40,7 +40,7 @@ def main() -> None:
     atexit.register(gc.freeze)  # nor is what they made looked through once more at the end
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        asked_for(sys.argv[1:])()
     except (KeyboardInterrupt, SystemExit) as ended:  # commands see to their own
         if isinstance(ended, SystemExit) and ended.code != _TYPER_S_EXIT:
             raise

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 3
 BUG = 3
+_BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
@@ -28,6 +29,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
+            _load_numpy()
             code = command(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             if kwargs.get("debug"):
@@ -37,6 +39,19 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
         raise typer.Exit(code or 0)
 
     return run
+
+
+def _load_numpy() -> None:
+    """Load numpy without its OpenBLAS's threads: they spin as they start, and no command multiplies matrices.
+
+    Workers start as ever: the variable does not stay.
+    """
+    if _BLAS_THREADS not in os.environ:
+        os.environ[_BLAS_THREADS] = "1"
+        try:
+            import numpy  # noqa: F401, ICN001 - for its library's sake
+        finally:
+            del os.environ[_BLAS_THREADS]
 
 
 def _exit_code(error: BaseException) -> int:
