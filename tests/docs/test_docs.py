@@ -92,6 +92,8 @@ def test_what_is_not_there_yet_is_not_there():
 
 # The harness itself: each of these must be seen.
 
+RANKING = "the layers that are furthest apart\nlayer  source  target  free-running  by itself\n"
+
 
 @pytest.mark.parametrize(
     ("shown", "printed"),
@@ -103,6 +105,9 @@ def test_what_is_not_there_yet_is_not_there():
         ("wrote …/digits.pth", "wrote somewhere/digits.pth"),
         ("one\n…\nlast", "one\ntwo\nthree\nlast"),
         ("one\n…\nlast", "one\nlast"),
+        ("conv1  conv1  0        0", "conv1  conv1  1.9e-16  1.9e-16"),
+        ("max |a−b| 5.3e-15, relative 4.4e-16", "max |a−b| 0, relative 0"),
+        (f"{RANKING}linear  fc  dense  1.2e-15  5.1e-16", f"{RANKING}batch_norm  norm  bn_1  8.7e-16  0"),
     ],
 )
 def test_what_may_vary(shown, printed):
@@ -122,6 +127,10 @@ def test_what_may_vary(shown, printed):
         ("one\nlast", "one\ntwo\nlast"),
         ("one", ""),
         ("", "one"),
+        ("6 calls compared, 0 differ", "6 calls compared, 3 differ"),
+        ("linear  fc  dense  1.2e-15  5.1e-16", "batch_norm  norm  bn_1  1.2e-15  5.1e-16"),
+        (f"{RANKING}linear  fc  dense  3.9e-03  5.1e-16", f"{RANKING}batch_norm  norm  bn_1  3.9e-03  5.1e-16"),
+        (f"{RANKING}linear  fc  dense  1.2e-15  5.1e-16", f"{RANKING}linear  fc  dense  1.2e-09  5.1e-16"),
     ],
 )
 def test_what_may_not_vary(shown, printed):
