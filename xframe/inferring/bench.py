@@ -11,6 +11,7 @@ import numpy as np
 
 from xframe import exchange
 from xframe.digests import digest
+from xframe.errors import ModelError
 from xframe.inferring.pairing import Pairing
 from xframe.inferring.parts import Part
 from xframe.inferring.sameness import Activation, equal, same, shares, squeezed
@@ -143,13 +144,26 @@ class Watched:
 
 
 def watched(side: Side, probe: Array, layers: Sequence[str]) -> list[Watched]:
-    """The calls of these layers in a forward pass in float64, in the order in which they end."""
+    """The calls of these layers in a forward pass in float64, in the order in which they end.
+
+    Raises ModelError for a model that cannot read the probe.
+    """
     found = []
-    for tap in side.run(probe, "float64", layers, reads=layers)().taps:
+    for tap in _first_run(side, probe, layers).taps:
         shape = exchange.get(tap.gave[0]).shape if tap.gave else ()
         read = digest(exchange.get(tap.read[0])) if tap.read else ""
         found.append(Watched(tap.layer, side.without_batch(shape), read))
     return found
+
+
+def _first_run(side: Side, probe: Array, layers: Sequence[str]) -> Outputs:
+    try:
+        return side.run(probe, "float64", layers, reads=layers)()
+    except ModelError as error:
+        if "Try: " not in str(error):
+            given = "x".join(map(str, probe.shape))
+            error.args = (f"{error}. It was given {given}. Try: the shape that it reads, by --input or in the table.",)
+        raise
 
 
 def lone_tensors(pairing: Pairing, side: Side) -> list[str]:
