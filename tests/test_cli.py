@@ -12,6 +12,7 @@ import pytest
 
 from xframe import checkpoints
 from xframe.checkpoints.model import Outgoing
+from xframe.cli.app import app, asked_for, command_name
 from xframe.mapping import load_table
 from xframe.tensors import TensorSpec
 
@@ -59,6 +60,33 @@ def test_version_and_help(tmp_path):
     assert all(command in text for command in ("port", "convert", "list", "show", "check", "inspect", "doctor"))
     assert "Exit codes" in text
     assert "--rtol" in run("port", "--help", folder=tmp_path).stdout
+
+
+def test_only_the_command_that_is_asked_for_is_built():
+    everything = {command_name(info): info for info in app.registered_commands}
+    assert {"port", "convert", "list"} <= everything.keys()
+    for name, info in everything.items():
+        assert asked_for([name, "--help"]).registered_commands == [info]
+    for words in ([], ["conver"], ["--version"], ["--help"]):
+        assert asked_for(words) is app
+    assert len(app.registered_commands) == len(everything)
+
+
+THREADS = """
+import os
+from xframe.cli.frame import load_numpy
+load_numpy()
+import numpy
+print(os.environ.get("OPENBLAS_NUM_THREADS"), len(os.listdir("/proc/self/task")))
+"""
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "None 1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2 2")])
+def test_numpy_starts_no_threads_unless_it_is_told_to(given, found):
+    """And workers inherit nothing of it."""
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"} | given
+    done = subprocess.run([sys.executable, "-c", THREADS], env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == found
 
 
 @pytest.mark.parametrize(

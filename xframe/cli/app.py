@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from typer.main import get_command_name
+from typer.models import CommandInfo
 
 from xframe._version import __version__
 
@@ -36,12 +37,14 @@ def _root(
 ) -> None: ...
 
 
+def command_name(info: CommandInfo) -> str:
+    """The word that a command is called by."""
+    assert info.callback is not None
+    return info.name or get_command_name(info.callback.__name__)
+
+
 def asked_for(words: Sequence[str]) -> typer.Typer:
     """The app with the one command that ``words`` begin with, or whole: to build every command takes a tenth of one."""
     chosen = copy.copy(app)
-    chosen.registered_commands = [
-        info
-        for info in app.registered_commands
-        if info.callback and [info.name or get_command_name(info.callback.__name__)] == [*words[:1]]
-    ]
+    chosen.registered_commands = [info for info in app.registered_commands if command_name(info) in words[:1]]
     return chosen if chosen.registered_commands else app

@@ -29,7 +29,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            _load_numpy()
+            load_numpy()
             code = command(*args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             if kwargs.get("debug"):
@@ -41,7 +41,7 @@ def guarded(command: Callable[..., int | None]) -> Callable[..., None]:
     return run
 
 
-def _load_numpy() -> None:
+def load_numpy() -> None:
     """Load numpy without its OpenBLAS's threads: they spin as they start, and no command multiplies matrices.
 
     Workers start as ever: the variable does not stay.
