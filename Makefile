@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: port test test-all external training test-keras-on-torch bench catalogue layers onnx infer faults judge fuzz lint format fixtures clean
+.PHONY: port test test-all explore external training test-keras-on-torch bench catalogue layers onnx infer faults judge fuzz lint format fixtures clean
 
 port: .venv/ready
 	$(BIN)/xframe port resnet18 paddle torch
@@ -12,6 +12,10 @@ test: .venv/ready
 
 test-all: .venv/ready
 	$(BIN)/python -m pytest -m "not external" -q -n 2 --dist loadgroup
+
+# The tests that draw their examples, with examples that no run has had yet: `make test` draws the same ones always.
+explore: .venv/ready
+	$(BIN)/python -m pytest -m "hypothesis and not external" --hypothesis-profile=default -q -n 2
 
 # Networks that others trained and published, in packages that are installed for this into a folder of their own.
 external: .venv/ready

@@ -1,8 +1,10 @@
 """Whatever dtypes, shapes and names: what is written is what is read, to the bit; and pickle reads our pickles too."""
 
+import ast
 import io
 import pickle
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from xframe import checkpoints
 from xframe.errors import UsageError
 from xframe.tensors import STORAGE, TensorSpec
 
+SOURCE = Path(checkpoints.__file__).parent
+PADDLES_OWN = ["StructuredToParameterName@@", "UnpackBigParamInfor@@"]
 FORMATS = [".pth", ".pdparams", ".safetensors", ".npz"]
 EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 letters = st.characters(exclude_categories=["Cs"], exclude_characters="\\\0")
@@ -26,17 +30,17 @@ def specs(extension):
     return st.lists(st.builds(TensorSpec, names, shapes, dtypes), max_size=5, unique_by=lambda spec: spec.name)
 
 
-def plain_for_archives(name):
-    return not name.startswith("/")
+def holds(extension, name):
+    """Whether a format takes the name; what becomes of the others has tests of its own below."""
+    refused = {".npz": name.startswith("/"), ".safetensors": name == "__metadata__", ".pdparams": name in PADDLES_OWN}
+    return not refused.get(extension, False)
 
 
 @pytest.mark.parametrize("extension", FORMATS)
 @EXAMPLES
 @given(data=st.data())
 def test_round_trip(tmp_path, extension, data):
-    wanted = data.draw(specs(extension))
-    if extension == ".npz":
-        wanted = [spec for spec in wanted if plain_for_archives(spec.name)]
+    wanted = [spec for spec in data.draw(specs(extension)) if holds(extension, spec.name)]
     path = tmp_path / f"a{extension}"
     checkpoints.write(path, None, outgoing(wanted))
     read = checkpoints.read(path)
@@ -48,6 +52,18 @@ def test_round_trip(tmp_path, extension, data):
         assert found.spec.dtype == spec.dtype
         assert found.array().tobytes() == stored[spec.name].tobytes()
         assert found.array().dtype == STORAGE[spec.dtype]
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_names_that_our_source_has_a_meaning_for(tmp_path, extension):
+    """Every string of the readers and writers as a tensor's name: none of them is taken for what it means elsewhere."""
+    told = [node.value for path in SOURCE.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+    plain = {name for name in told if name.strip("./") and ".." not in name and not set(name) & set("\\\0")}
+    wanted = [TensorSpec(name, (2,), "int64") for name in sorted(plain) if name.isprintable() and holds(extension, name)]
+    assert len(wanted) > 500
+    checkpoints.write(tmp_path / f"a{extension}", None, outgoing(wanted))
+    assert set(checkpoints.read(tmp_path / f"a{extension}").tensors) == {spec.name for spec in wanted}
 
 
 @EXAMPLES
@@ -119,6 +135,13 @@ def test_a_name_that_an_archive_must_not_have_is_refused(tmp_path, name):
 def test_a_name_that_safetensors_cannot_hold_is_refused(tmp_path, name):
     with pytest.raises(UsageError, match="expected a name that safetensors can hold; found"):
         checkpoints.write(tmp_path / "a.safetensors", None, outgoing([TensorSpec(name, (), "int8")]))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", PADDLES_OWN)
+def test_a_name_that_paddle_keeps_for_a_table_is_refused(tmp_path, name):
+    with pytest.raises(UsageError, match=f"expected a name that paddle.load gives back; found {name}"):
+        checkpoints.write(tmp_path / "a.pdparams", None, outgoing([TensorSpec(name, (), "int8")]))
     assert list(tmp_path.iterdir()) == []
 
 

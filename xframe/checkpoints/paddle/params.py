@@ -34,6 +34,7 @@ _ALIGNMENT = 64
 _PICKLE = re.compile(rb"\x80[\x02-\x05](?!(?:\x95\r\0{7})?\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19)|c[\w.]+\n[\w.]+\n")
 # Paddle has no unsigned integers wider than 8 bits, reads uint16 as bfloat16, and writes float8 as int8.
 _UNWRITABLE = frozenset({"uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2"})
+_RESERVED = frozenset({_NAME_TABLE, chunks.TABLE})
 
 
 class PaddlePickle:
@@ -79,12 +80,17 @@ class PaddlePickle:
         return Layout(pieces=pieces, slots=slots)
 
     def check(self, tensors: Sequence[Outgoing]) -> None:
-        """Raises UsageError if Paddle would read one of the tensors as something else."""
+        """Raises UsageError for a dtype or a name that Paddle would read as something else."""
         for tensor in tensors:
             if tensor.spec.dtype in _UNWRITABLE:
                 raise UsageError(
                     f"{tensor.spec.name}: expected a dtype that paddle.load gives back; found {tensor.spec.dtype}. "
                     "Try: write .safetensors instead."
+                )
+            if tensor.spec.name in _RESERVED:
+                raise UsageError(
+                    f"expected a name that paddle.load gives back; found {tensor.spec.name}, where Paddle keeps a table "
+                    "of its own. Try: write .safetensors instead."
                 )
 
 
