@@ -1,8 +1,9 @@
 /* Arrays turned round: what lies in columns comes to lie in rows. For words of 2, 4 and 8 bytes.
 
-   Some rows of the source are fetched in runs into a buffer that fits the first-level cache, while the rows that come
-   AHEAD of them are asked for; from there every line of the target is written whole. The buffer's rows lie a cache line
-   further apart than they are long, for strides of a power of two fall onto the same lines of the cache.
+   DEEP rows of the source are fetched in runs into a buffer, while the rows that come AHEAD of them are asked for; from
+   there the target's rows are written a few at a time, in pieces DEEP words long. Strides of a power of two fall onto the
+   same lines of the cache. That is why the buffer's rows lie a cache line further apart than they are long, and why no
+   more than eight of the target's rows are under way at once: lines of 64 of them pushed each other out.
 
    Words are moved, never computed with: a NaN keeps its payload. */
 
@@ -11,7 +12,7 @@
 #include <Python.h>
 #include <string.h>
 
-enum { LINE = 64, RUN = 256, PITCH = RUN + LINE, AHEAD = 32, SHORTEST = 16 };
+enum { LINE = 64, RUN = 256, PITCH = RUN + LINE, DEEP = 128, AHEAD = 32, SHORTEST = 16 };
 
 /* target[column][row] = source[row][column]. A step is the distance in bytes from one row to the next. */
 typedef struct {
@@ -20,24 +21,38 @@ typedef struct {
     Py_ssize_t target_step, source_step, rows, columns;
 } Plane;
 
-typedef unsigned Four __attribute__((vector_size(16)));
+/* SIDE words of SIDE rows, 16 bytes of each. Half of the rows are shuffled into the other half: a perfect shuffle, which
+   turns the square when it is done as often as SIDE can be halved. */
+#define DEFINE_SQUARE(name, Word, SIDE, LOW, HIGH)                                                                      \
+    static inline void name(char *target, Py_ssize_t step, const char *buffer)                                          \
+    {                                                                                                                   \
+        typedef Word Vector __attribute__((vector_size(16)));                                                           \
+        Vector rows[SIDE], shuffled[SIDE];                                                                              \
+        for (int i = 0; i < SIDE; i++)                                                                                  \
+            memcpy(&rows[i], buffer + i * PITCH, sizeof(Vector));                                                       \
+        for (int half = SIDE / 2; half > 0; half /= 2) {                                                                \
+            for (int i = 0; i < SIDE / 2; i++) {                                                                        \
+                shuffled[2 * i] = __builtin_shufflevector(rows[i], rows[i + SIDE / 2], LOW);                            \
+                shuffled[2 * i + 1] = __builtin_shufflevector(rows[i], rows[i + SIDE / 2], HIGH);                       \
+            }                                                                                                           \
+            memcpy(rows, shuffled, sizeof rows);                                                                        \
+        }                                                                                                               \
+        for (int i = 0; i < SIDE; i++)                                                                                  \
+            memcpy(target + i * step, &rows[i], sizeof(Vector));                                                        \
+    }
+#define LIST(...) __VA_ARGS__
 
-/* Four words of four rows: halves of two rows are shuffled into each other, twice. */
-static inline void turn_square(char *target, Py_ssize_t step, const char *buffer)
+DEFINE_SQUARE(turn_8_by_8, unsigned short, 8, LIST(0, 8, 1, 9, 2, 10, 3, 11), LIST(4, 12, 5, 13, 6, 14, 7, 15))
+DEFINE_SQUARE(turn_4_by_4, unsigned, 4, LIST(0, 4, 1, 5), LIST(2, 6, 3, 7))
+DEFINE_SQUARE(turn_2_by_2, unsigned long long, 2, LIST(0, 2), LIST(1, 3))
+
+static inline void turn_square(char *target, Py_ssize_t step, const char *buffer, const Py_ssize_t word)
 {
-    Four rows[4];
-    for (int i = 0; i < 4; i++)
-        memcpy(&rows[i], buffer + i * PITCH, sizeof rows[i]);
-    const Four even_low = __builtin_shufflevector(rows[0], rows[2], 0, 4, 1, 5);
-    const Four even_high = __builtin_shufflevector(rows[0], rows[2], 2, 6, 3, 7);
-    const Four odd_low = __builtin_shufflevector(rows[1], rows[3], 0, 4, 1, 5);
-    const Four odd_high = __builtin_shufflevector(rows[1], rows[3], 2, 6, 3, 7);
-    rows[0] = __builtin_shufflevector(even_low, odd_low, 0, 4, 1, 5);
-    rows[1] = __builtin_shufflevector(even_low, odd_low, 2, 6, 3, 7);
-    rows[2] = __builtin_shufflevector(even_high, odd_high, 0, 4, 1, 5);
-    rows[3] = __builtin_shufflevector(even_high, odd_high, 2, 6, 3, 7);
-    for (int i = 0; i < 4; i++)
-        memcpy(target + i * step, &rows[i], sizeof rows[i]);
+    switch (word) {
+    case 2: turn_8_by_8(target, step, buffer); break;
+    case 4: turn_4_by_4(target, step, buffer); break;
+    case 8: turn_2_by_2(target, step, buffer); break;
+    }
 }
 
 static inline void turn_words(char *target, Py_ssize_t step, const char *buffer, Py_ssize_t rows, Py_ssize_t columns,
@@ -48,16 +63,16 @@ static inline void turn_words(char *target, Py_ssize_t step, const char *buffer,
             memcpy(target + column * step + row * word, buffer + row * PITCH + column * word, (size_t)word);
 }
 
-/* As many rows as one line of the target takes. */
+/* Squares as far as they go, single words beside and below them. */
 static inline void turn_rows(char *target, Py_ssize_t step, const char *buffer, Py_ssize_t rows, Py_ssize_t columns,
                              const Py_ssize_t word)
 {
-    Py_ssize_t squared = 0;
-    if (word == 4 && rows == LINE / 4)
-        for (; squared + 4 <= columns; squared += 4)
-            for (Py_ssize_t row = 0; row < rows; row += 4)
-                turn_square(target + squared * step + row * word, step, buffer + row * PITCH + squared * word);
-    turn_words(target + squared * step, step, buffer + squared * word, rows, columns - squared, word);
+    const Py_ssize_t side = 16 / word, deep = rows - rows % side, wide = columns - columns % side;
+    for (Py_ssize_t column = 0; column < wide; column += side)
+        for (Py_ssize_t row = 0; row < deep; row += side)
+            turn_square(target + column * step + row * word, step, buffer + row * PITCH + column * word, word);
+    turn_words(target + deep * word, step, buffer + deep * PITCH, rows - deep, wide, word);
+    turn_words(target + wide * step, step, buffer + wide * word, rows, columns - wide, word);
 }
 
 static void fetch(char *buffer, const char *source, Py_ssize_t step, Py_ssize_t rows, Py_ssize_t left, Py_ssize_t nbytes)
@@ -76,12 +91,12 @@ static void fetch(char *buffer, const char *source, Py_ssize_t step, Py_ssize_t 
 
 static inline void turn_plane(const Plane plane, const Py_ssize_t word)
 {
-    _Alignas(LINE) char buffer[LINE / 2 * PITCH];
-    const Py_ssize_t most_rows = LINE / word, most_columns = RUN / word;
+    _Alignas(LINE) char buffer[DEEP * PITCH];
+    const Py_ssize_t most_columns = RUN / word;
     for (Py_ssize_t column = 0; column < plane.columns; column += most_columns) {
         const Py_ssize_t columns = Py_MIN(most_columns, plane.columns - column);
-        for (Py_ssize_t row = 0; row < plane.rows; row += most_rows) {
-            const Py_ssize_t left = plane.rows - row, rows = Py_MIN(most_rows, left);
+        for (Py_ssize_t row = 0; row < plane.rows; row += DEEP) {
+            const Py_ssize_t left = plane.rows - row, rows = Py_MIN(DEEP, left);
             fetch(buffer, plane.source + row * plane.source_step + column * word, plane.source_step, rows, left,
                   columns * word);
             turn_rows(plane.target + column * plane.target_step + row * word, plane.target_step, buffer, rows, columns,
