@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from xframe import turning
 from xframe.turning import turn
 
+SHAPES = [(700, 300), (259, 131), (128, 64), (16, 16), (17, 1000), (64, 33), (1, 40), (40, 1), (0, 9)]
 ROOM = np.empty(0, np.uint8)  # too small: more is made
 
 
@@ -40,7 +41,7 @@ def test_it_was_compiled_here():
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "f2", "f4", "f8", "c8", "c16"])
-@pytest.mark.parametrize("shape", [(700, 300), (259, 131), (128, 64), (16, 16), (17, 1000), (64, 33), (1, 40), (40, 1), (0, 9)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_a_plane(way, shape, dtype):
     source = random_bits(shape, dtype)
     target, room = guarded(shape, (1, 0), dtype)

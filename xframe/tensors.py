@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import mmap
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +128,11 @@ def _mapped_whole(path: Path) -> Array:
     return np.frombuffer(mapping, np.uint8)
 
 
+# The C library's, for mmap's own keeps the interpreter's lock: a millisecond in which no other thread goes on.
+_madvise = ctypes.CDLL(None, use_errno=True).madvise
+_madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+
 def release(array: Array) -> None:
     """Gives back the memory that the pages of a mapped array take in this process; a later look reads them again.
 
@@ -137,6 +144,6 @@ def release(array: Array) -> None:
     if base is None or array.size == 0:
         return
     low, high = np.lib.array_utils.byte_bounds(array)
-    first = low - np.frombuffer(base, np.uint8).ctypes.data
-    start = first - first % mmap.PAGESIZE
-    base.madvise(mmap.MADV_DONTNEED, start, first + high - low - start)
+    start = low - low % mmap.PAGESIZE
+    if _madvise(start, high - start, mmap.MADV_DONTNEED) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from isal import isal_zlib
+import deflate
 
 from xframe.checkpoints.model import Outgoing
 from xframe.digests import Digest
@@ -127,7 +127,7 @@ class _Pouring:
             if digest is not None:
                 digest.update(strip)
             if slot.crc is not None:
-                checksum = isal_zlib.crc32(strip.data, checksum)
+                checksum = deflate.crc32(strip.data, checksum)
             position += strip.nbytes
             self._tell(strip.nbytes)
         if position != end and not self._stop.is_set():

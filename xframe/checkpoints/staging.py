@@ -6,7 +6,6 @@ import errno
 import fcntl
 import glob
 import os
-import secrets
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -60,7 +59,7 @@ def staged(path: Path | str, *, ending: str = ".partial") -> Iterator[Stage]:
             stage.publish()
     """
     target = Path(os.path.realpath(path))
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{ending}")
+    partial = target.with_name(f".{target.name}.{os.urandom(4).hex()}{ending}")
     beside = [(_beside(partial), Path(os.path.realpath(_beside(Path(path)))))] if partial.suffix in _BESIDE else []
     try:
         for file in (target, *(final for _, final in beside)):

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from isal import isal_zlib
+import deflate
 
 from xframe.checkpoints.model import Outgoing
 from xframe.checkpoints.pouring import Layout, Piece, Slot
@@ -95,13 +95,13 @@ def zip_layout(entries: Iterable[Entry]) -> Layout:
         payload = position + len(header)
         pieces.append((position, header + entry.data))
         if entry.tensor is not None:
-            slots.append(Slot(payload + len(entry.data), entry.tensor, isal_zlib.crc32(entry.data)))
+            slots.append(Slot(payload + len(entry.data), entry.tensor, deflate.crc32(entry.data)))
         placed.append(member)
         position = payload + entry.size
 
     def close(checksums: Sequence[int]) -> Iterable[Piece]:
         of_tensor = iter(checksums)
-        crcs = [next(of_tensor) if member.entry.tensor else isal_zlib.crc32(member.entry.data) for member in placed]
+        crcs = [next(of_tensor) if member.entry.tensor else deflate.crc32(member.entry.data) for member in placed]
         for member, crc in zip(placed, crcs, strict=True):
             yield member.start + _CRC_OFFSET, struct.pack("<I", crc)
         yield position, _directory(placed, crcs, position)

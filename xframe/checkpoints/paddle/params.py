@@ -89,8 +89,8 @@ class PaddlePickle:
                 )
             if tensor.spec.name in _RESERVED:
                 raise UsageError(
-                    f"expected a name that paddle.load gives back; found {tensor.spec.name}, where Paddle keeps a table "
-                    "of its own. Try: write .safetensors instead."
+                    f"expected a name that paddle.load gives back; found {tensor.spec.name}, "
+                    "where Paddle keeps a table of its own. Try: write .safetensors instead."
                 )
 
 
