@@ -12,7 +12,7 @@
 #include <Python.h>
 #include <string.h>
 
-enum { LINE = 64, RUN = 256, PITCH = RUN + LINE, DEEP = 128, AHEAD = 32, SHORTEST = 16 };
+enum { LINE = 64, RUN = 512, PITCH = RUN + LINE, DEEP = 128, AHEAD = 32, SHORTEST = 16 };
 
 /* target[column][row] = source[row][column]. A step is the distance in bytes from one row to the next. */
 typedef struct {
