@@ -84,7 +84,7 @@ clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 # The file `ready` stands only after everything is installed: an interrupted set-up starts again.
-.venv/ready: pyproject.toml constraints.txt hatch_build.py xframe/native/words.c
+.venv/ready: pyproject.toml constraints.txt hatch_build.py $(wildcard xframe/native/*.c)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[all,dev]"
 	touch $@

@@ -1,6 +1,8 @@
 """How a layout becomes a file: every byte at its place whatever the system does, and an end at the first error."""
 
+import errno
 import os
+import resource
 import time
 import zipfile
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from conftest import array_of, outgoing
 
 from xframe import checkpoints
-from xframe.checkpoints import Outgoing
+from xframe.checkpoints import Outgoing, pouring
 from xframe.checkpoints.pouring import Layout, Slot, pour
 from xframe.digests import digest
 from xframe.errors import OutputError
@@ -26,8 +28,61 @@ def in_pieces(spec, seed, count=3):
     return Outgoing(spec, lambda: iter(np.array_split(whole, count)))
 
 
+@pytest.fixture(params=["compiled", "python"])
+def way(request, monkeypatch):
+    if request.param == "python":
+        monkeypatch.setattr(pouring, "pieces", None)
+    return request.param
+
+
+@pytest.fixture
+def handle(tmp_path):
+    opened = os.open(tmp_path / "written", os.O_RDWR | os.O_CREAT)
+    yield opened
+    os.close(opened)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 4097, 2**17 - 1, 2**17, 2**33 + 5])
+@pytest.mark.parametrize("size", [0, 1, 2**17 - 1, 2**17, 2**18 + 3])
+def test_all_of_it_is_written_where_it_belongs(way, handle, offset, size):
+    data = np.random.default_rng(size).bytes(size)
+    pouring._write(handle, data, offset)
+    assert os.fstat(handle).st_size == (offset + size if size else 0)
+    assert os.pread(handle, size + 1, offset) == data
+
+
+def test_numbers_are_written_as_they_lie(way, handle):
+    numbers = np.arange(2**16, dtype=np.complex128)
+    pouring._write(handle, numbers.data, 24)
+    assert os.pread(handle, numbers.nbytes, 24) == numbers.tobytes()
+    with pytest.raises((BufferError, TypeError)):
+        pouring._write(handle, numbers[::2].data, 0)
+
+
+@pytest.fixture
+def size_limit():
+    """A file may not be longer: the system takes what fits of one write, and refuses the next."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, before[1]))
+    yield 300_000
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_does_not_fit_is_an_error_with_its_reason(way, handle, size_limit):
+    with pytest.raises(OSError, match="File too large") as raised:
+        pouring._write(handle, bytes(400_000), 7)
+    assert raised.value.errno == errno.EFBIG
+    assert os.fstat(handle).st_size == size_limit
+
+
+def test_a_closed_file_is_an_error(way):
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        pouring._write(-1, b"data", 0)
+
+
 @pytest.mark.parametrize("extension", FORMATS)
 def test_a_system_that_takes_a_few_bytes_at_once(tmp_path, monkeypatch, extension):
+    monkeypatch.setattr(pouring, "pieces", None)
     checkpoints.write(tmp_path / f"whole{extension}", None, outgoing(SPECS))
     pwrite = os.pwrite
     monkeypatch.setattr("os.pwrite", lambda handle, data, offset: pwrite(handle, data[:7], offset))

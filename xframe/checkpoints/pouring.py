@@ -19,11 +19,13 @@ import deflate
 from xframe.checkpoints.model import Outgoing
 from xframe.digests import Digest
 from xframe.errors import OutputError
+from xframe.native import pieces
 from xframe.tensors import STORAGE, TensorSpec
 
 Piece = tuple[int, bytes]
 Tell = Callable[[int], None]
 _MOST_THREADS = 8
+_PIECE = 2**17
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,13 @@ def _unlike(spec: TensorSpec, found: str) -> OutputError:
 
 
 def _write(handle: int, data: bytes | memoryview, offset: int) -> None:
-    """All of it: the system may take less at once."""
-    written = os.pwrite(handle, data, offset)
-    if written < memoryview(data).nbytes:
-        _write(handle, memoryview(data).cast("B")[written:], offset + written)
+    """All of it, a piece at a time: ``pieces.c`` says why."""
+    write = _in_pieces if pieces is None else pieces.write
+    write(handle, data, offset)
+
+
+def _in_pieces(handle: int, data: bytes | memoryview, offset: int) -> None:
+    left = memoryview(data).cast("B")
+    while left:
+        written = os.pwrite(handle, left[: _PIECE - offset % _PIECE], offset)  # the system may take less at once
+        left, offset = left[written:], offset + written

@@ -1,11 +1,11 @@
-"""C for the loop that bounds a conversion, compiled on installation: ``words``, or None without a C compiler.
+"""C for the loops that bound a conversion, compiled on installation: each is None without a C compiler.
 
-Whoever uses it has another way that gives the same result.
+Whoever uses one has another way that gives the same result.
 """
 
 try:
-    from xframe.native import words
+    from xframe.native import pieces, words
 except ImportError:
-    words = None  # type: ignore[assignment]
+    pieces = words = None  # type: ignore[assignment]
 
-__all__ = ["words"]
+__all__ = ["pieces", "words"]

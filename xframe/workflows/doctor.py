@@ -9,7 +9,7 @@ from typing import Any
 
 from xframe._version import __version__
 from xframe.errors import WorkerError
-from xframe.native import words
+from xframe.native import pieces, words
 from xframe.workers import FRAMEWORKS, Pool
 
 
@@ -68,7 +68,7 @@ def examine(frameworks: Sequence[str] = FRAMEWORKS) -> Diagnosis:
             conflicts=tuple(_conflicts({finding.framework: finding for finding in findings})),
             settings=pool.settings.origin,
             timeout=pool.settings.timeout,
-            compiled=words is not None,
+            compiled=None not in (pieces, words),
         )
 
 
