@@ -42,8 +42,8 @@ def handle(tmp_path):
     os.close(opened)
 
 
-@pytest.mark.parametrize("offset", [0, 1, 4097, 2**17 - 1, 2**17, 2**33 + 5])
-@pytest.mark.parametrize("size", [0, 1, 2**17 - 1, 2**17, 2**18 + 3])
+@pytest.mark.parametrize("offset", [0, 1, 4097, 2**16 - 1, 2**16, 2**33 + 5])
+@pytest.mark.parametrize("size", [0, 1, 2**16 - 1, 2**16, 2**18 + 3])
 def test_all_of_it_is_written_where_it_belongs(way, handle, offset, size):
     data = np.random.default_rng(size).bytes(size)
     pouring._write(handle, data, offset)

@@ -25,7 +25,7 @@ from xframe.tensors import STORAGE, TensorSpec
 Piece = tuple[int, bytes]
 Tell = Callable[[int], None]
 _MOST_THREADS = 8
-_PIECE = 2**17
+_PIECE = 2**16
 
 
 @dataclass(frozen=True, slots=True)
