@@ -19,7 +19,7 @@ import numpy as np
 from xframe.tensors import Array, release
 from xframe.turning import turn
 
-STRIP = 2**21  # bytes: half of it costs more calls, twice of it leaves the cache before it is written
+STRIP = 2**21  # bytes: turned, summed and written while they are in the cache
 LARGEST = 2**24
 _CONTIGUOUS = 2**22
 _RUN = 64  # elements of the source that are read in one go, if LARGEST allows it
