@@ -148,7 +148,8 @@ def _write(handle: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def _in_pieces(handle: int, data: bytes | memoryview, offset: int) -> None:
-    left = memoryview(data).cast("B")
+    left = memoryview(data)
+    left = left.cast("B") if left.nbytes else left  # what is empty has no other form
     while left:
         written = os.pwrite(handle, left[: _PIECE - offset % _PIECE], offset)  # the system may take less at once
         left, offset = left[written:], offset + written
