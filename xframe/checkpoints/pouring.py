@@ -149,7 +149,7 @@ def _write(handle: int, data: bytes | memoryview, offset: int) -> None:
 
 def _in_pieces(handle: int, data: bytes | memoryview, offset: int) -> None:
     left = memoryview(data)
-    left = left.cast("B") if left.nbytes else left  # what is empty has no other form
+    left = left.cast("B") if left.nbytes else left
     while left:
         written = os.pwrite(handle, left[: _PIECE - offset % _PIECE], offset)  # the system may take less at once
         left, offset = left[written:], offset + written
