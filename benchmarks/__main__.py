@@ -51,7 +51,8 @@ def port_and_naive(folder: Path, runs: int) -> Ratio:
     naive = [PYTHON, str(HERE / "naive.py"), SOURCE, "naive.pth"]
     port = [XFRAME, "port", "resnet18", "paddle", "torch", "--weights", SOURCE, "--out", "ported.pth"]
     print(f"{platform.processor() or platform.machine()}; medians of {runs} runs in turn (naive: {max(1, runs // 2)})")
-    print(f"{'xframe / baseline':<44} {'time':>9} {'':>9} {'ratio':>7} {'memory':>10} {'':>10} {'ratio':>7}")
+    times = f"{'time':>9} {'':>9} {'ratio':>7} {'its range':>17}"
+    print(f"{'xframe / baseline':<44} {times} {'memory':>10} {'':>10} {'ratio':>7}")
     ratio = versus("47 MB: port with its full proof / naive", port, naive, folder, runs)
     print(ratio.line(), flush=True)
     return ratio

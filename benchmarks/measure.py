@@ -37,19 +37,21 @@ def run(command: Command, folder: Path) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Medians of both, and the median of the pairwise ratios, which holds when the machine's speed drifts."""
+    """Medians of both, and of the pairwise ratios, which hold when the machine's speed drifts; how far these spread."""
 
     name: str
     ours: Sample
     baseline: Sample
     time: float
+    lowest: float
+    highest: float
     memory: float
 
     def line(self) -> str:
-        return (
-            f"{self.name:<44} {self.ours.seconds:7.2f} s {self.baseline.seconds:7.2f} s {self.time:6.2f}x"
-            f" {self.ours.megabytes:7.0f} MB {self.baseline.megabytes:7.0f} MB {self.memory:6.2f}x"
-        )
+        seconds = f"{self.ours.seconds:7.2f} s {self.baseline.seconds:7.2f} s {self.time:6.2f}x"
+        spread = f"{self.lowest:6.2f} to {self.highest:5.2f}x"
+        memory = f"{self.ours.megabytes:7.0f} MB {self.baseline.megabytes:7.0f} MB {self.memory:6.2f}x"
+        return f"{self.name:<44} {seconds} {spread} {memory}"
 
 
 def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int, *, fresh: Sequence[str] = ()) -> Ratio:
@@ -60,11 +62,14 @@ def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int,
     for command in (ours, baseline):
         _run_fresh(command, folder, fresh)
     pairs = [(_run_fresh(ours, folder, fresh), _run_fresh(baseline, folder, fresh)) for _ in range(runs)]
+    times = [ours.seconds / baseline.seconds for ours, baseline in pairs]
     return Ratio(
         name=name,
         ours=_median([pair[0] for pair in pairs]),
         baseline=_median([pair[1] for pair in pairs]),
-        time=statistics.median(a.seconds / b.seconds for a, b in pairs),
+        time=statistics.median(times),
+        lowest=min(times),
+        highest=max(times),
         memory=statistics.median(a.megabytes / b.megabytes for a, b in pairs),
     )
 

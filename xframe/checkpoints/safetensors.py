@@ -74,7 +74,8 @@ class Safetensors:
                     f"{tensor.spec.name}: expected a dtype of safetensors; found {tensor.spec.dtype}. Try: .npz."
                 )
             if bad_name(tensor.spec.name) or tensor.spec.name == _METADATA:
-                raise UsageError(f"expected a name that safetensors can hold; found {shown(tensor.spec.name)!r}.")
+                name = shown(tensor.spec.name)
+                raise UsageError(f"expected a name that safetensors can hold; found {name!r}. Try: rename it, or .pth.")
 
 
 def bad_name(name: str) -> bool:
