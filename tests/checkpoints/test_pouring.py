@@ -3,6 +3,8 @@
 import errno
 import os
 import resource
+import signal
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -59,6 +61,40 @@ def test_numbers_are_written_as_they_lie(way, handle):
     assert os.pread(handle, 24, 0) == bytes(24)
     with pytest.raises((BufferError, TypeError)):
         pouring._write(handle, numbers[::2].data, 0)
+
+
+def test_a_write_that_is_refused_leaves_its_turn_to_the_next(way, handle):
+    other = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        pouring._write(other, b"no", 0)
+    os.close(other)
+    writer = threading.Thread(target=pouring._write, args=(handle, b"yes", 0), daemon=True)
+    writer.start()
+    writer.join(10)
+    assert os.pread(handle, 4, 0) == b"yes"
+
+
+def test_a_child_process_does_not_wait_for_a_turn_of_its_parent(handle):
+    stop, block = threading.Event(), bytes(2**24)
+
+    def write_on():
+        while not stop.is_set():
+            pouring._write(handle, block, 0)
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # not the one that ends a test
+                signal.alarm(5)
+                pouring._write(handle, b"x", 2**24)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        writer.join()
 
 
 @pytest.fixture
