@@ -74,7 +74,9 @@ def test_a_write_that_is_refused_leaves_its_turn_to_the_next(way, handle):
     assert os.pread(handle, 4, 0) == b"yes"
 
 
-def test_a_child_process_does_not_wait_for_a_turn_of_its_parent(handle):
+@pytest.fixture
+def busy(handle):
+    """Another thread that writes, over and over, up to the length that this gives."""
     stop, block = threading.Event(), bytes(2**24)
 
     def write_on():
@@ -83,18 +85,40 @@ def test_a_child_process_does_not_wait_for_a_turn_of_its_parent(handle):
 
     writer = threading.Thread(target=write_on)
     writer.start()
-    try:
-        for _ in range(20):
-            child = os.fork()
-            if child == 0:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # not the one that ends a test
-                signal.alarm(5)
-                pouring._write(handle, b"x", 2**24)
-                os._exit(0)
-            assert os.waitpid(child, 0)[1] == 0
-    finally:
-        stop.set()
-        writer.join()
+    yield len(block)
+    stop.set()
+    writer.join()
+
+
+def test_a_child_process_does_not_wait_for_a_turn_of_its_parent(handle, busy):
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)  # not the one that ends a test
+            signal.alarm(5)
+            pouring._write(handle, b"x", busy)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_who_does_not_wait_is_told_whether_it_was_written(handle, busy):
+    """Both happen while another thread writes most of the time."""
+    told, deadline = [], time.monotonic() + 60
+    while len(set(told)) < 2 and time.monotonic() < deadline:
+        place = busy + 8 * len(told)
+        told.append(pouring._write(handle, b"x", place, wait=False))
+        assert os.pread(handle, 1, place) == (b"x" if told[-1] else b"")
+    assert set(told) == {True, False}
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_strip_is_summed_first_while_another_thread_writes(tmp_path, monkeypatch, extension):
+    """The same file, whoever is first; here nobody's turn comes unless waited for."""
+    checkpoints.write(tmp_path / f"free{extension}", None, outgoing(SPECS))
+    write = pouring._write
+    monkeypatch.setattr(pouring, "_write", lambda *what, wait=True: wait and write(*what))
+    checkpoints.write(tmp_path / f"busy{extension}", None, outgoing(SPECS))
+    assert (tmp_path / f"busy{extension}").read_bytes() == (tmp_path / f"free{extension}").read_bytes()
 
 
 @pytest.fixture

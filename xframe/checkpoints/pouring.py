@@ -125,11 +125,13 @@ class _Pouring:
                 break
             if strip.dtype != storage or position + strip.nbytes > end:
                 raise _unlike(spec, f"values of {strip.dtype}, {position + strip.nbytes - slot.offset}")
-            _write(self._handle, strip.data, position)
+            is_written = _write(self._handle, strip.data, position, wait=False)
             if digest is not None:
                 digest.update(strip)
             if slot.crc is not None:
                 checksum = deflate.crc32(strip.data, checksum)
+            if not is_written:  # another thread had its turn: what there was to sum has been summed meanwhile
+                _write(self._handle, strip.data, position)
             position += strip.nbytes
             self._tell(strip.nbytes)
         if position != end and not self._stop.is_set():
@@ -141,15 +143,19 @@ def _unlike(spec: TensorSpec, found: str) -> OutputError:
     return OutputError(f"{spec}: expected {spec.nbytes} bytes; found {found} bytes.")
 
 
-def _write(handle: int, data: bytes | memoryview, offset: int) -> None:
-    """All of it, a piece at a time: ``pieces.c`` says why."""
+def _write(handle: int, data: bytes | memoryview, offset: int, *, wait: bool = True) -> bool:
+    """All of it, a piece at a time; or, unless it is to ``wait``, nothing while another thread writes.
+
+    ``pieces.c`` says why. Says whether it has written.
+    """
     write = _in_pieces if pieces is None else pieces.write
-    write(handle, data, offset)
+    return write(handle, data, offset, wait)
 
 
-def _in_pieces(handle: int, data: bytes | memoryview, offset: int) -> None:
+def _in_pieces(handle: int, data: bytes | memoryview, offset: int, _wait: bool) -> bool:  # takes what pieces.c takes
     left = memoryview(data)
     left = left.cast("B") if left.nbytes else left
     while left:
         written = os.pwrite(handle, left[: _PIECE - offset % _PIECE], offset)  # the system may take less at once
         left, offset = left[written:], offset + written
+    return True

@@ -26,14 +26,16 @@ static void renew_turn(void)
     turn = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
 }
 
-static void take_turn(void)
+static int take_turn(int wait)
 {
-    for (int asked = 0; asked < PATIENCE; asked++) {
-        if (pthread_mutex_trylock(&turn) == 0)
-            return;
+    for (int asked = 0; pthread_mutex_trylock(&turn) != 0; asked++) {
+        if (!wait)
+            return 0;
+        if (asked == PATIENCE)
+            return pthread_mutex_lock(&turn) == 0;
         sched_yield();
     }
-    pthread_mutex_lock(&turn);
+    return 1;
 }
 
 /* How many bytes could not be written: none, or errno says why. Pieces end where multiples of PIECE do in the file. */
@@ -56,30 +58,33 @@ static Py_ssize_t write_all(int handle, const char *data, Py_ssize_t left, off_t
 
 static PyObject *write_pieces(PyObject *Py_UNUSED(module), PyObject *arguments)
 {
-    int handle;
+    int handle, wait, has_turn;
     long long offset;
     PyObject *data;
     Py_buffer bytes;
-    if (!PyArg_ParseTuple(arguments, "iOL:write", &handle, &data, &offset))
+    if (!PyArg_ParseTuple(arguments, "iOLp:write", &handle, &data, &offset, &wait))
         return NULL;
     if (PyObject_GetBuffer(data, &bytes, PyBUF_SIMPLE) != 0)
         return NULL;
-    Py_ssize_t left;
+    Py_ssize_t left = 0;
     Py_BEGIN_ALLOW_THREADS
-    take_turn();
-    left = write_all(handle, bytes.buf, bytes.len, (off_t)offset);
-    pthread_mutex_unlock(&turn);
+    has_turn = take_turn(wait);
+    if (has_turn) {
+        left = write_all(handle, bytes.buf, bytes.len, (off_t)offset);
+        pthread_mutex_unlock(&turn);
+    }
     Py_END_ALLOW_THREADS
     PyBuffer_Release(&bytes);
     if (left > 0)
         return PyErr_SetFromErrno(PyExc_OSError);
-    Py_RETURN_NONE;
+    return PyBool_FromLong(has_turn);
 }
 
 static PyMethodDef functions[] = {
     {"write", write_pieces, METH_VARARGS,
-     "write(handle, data, offset)\n--\n\n"
+     "write(handle, data, offset, wait)\n--\n\n"
      "Writes all of ``data``, C-contiguous, into the open file ``handle`` from ``offset`` on, other threads running.\n"
+     "Says whether it did: where another thread writes and ``wait`` is false it does not.\n"
      "Raises OSError where the system refuses, BufferError for data that is not contiguous."},
     {NULL, NULL, 0, NULL},
 };
