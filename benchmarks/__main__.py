@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--runs N] [--json FILE] [--plot FILE.svg]`: the ratios that the README quotes."""
+"""`python -m benchmarks [--runs N] [--pause SECONDS] [--json FILE] [--plot FILE]`: the ratios that README quotes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ def main() -> None:
     """Make the input, measure, print."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command (default 5)")
+    parser.add_argument("--pause", type=float, default=3.0, help="seconds before each conversion (default 3)")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--plot", type=Path, metavar="FILE.svg", help="also draw how time and memory grow with size")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="xframe-bench-") as folder:
         figures = port_and_naive(Path(folder), arguments.runs)
-        sizes = measured(Path(folder), arguments.runs)
+        sizes = measured(Path(folder), arguments.runs, arguments.pause)
         operators = own_operators(Path(folder))
     if arguments.json:
         found = {

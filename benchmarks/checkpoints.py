@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measure import Ratio, versus
+from benchmarks.measure import Afresh, Ratio, versus
 from xframe import checkpoints
 from xframe.checkpoints import Outgoing
 from xframe.tensors import TensorSpec
@@ -80,8 +80,9 @@ def _drawn(numbers: np.ndarray, spec: TensorSpec, index: int) -> np.ndarray:
     return np.roll(numbers, index)[: spec.numel].reshape(spec.shape)
 
 
-def measured(folder: Path, runs: int) -> dict[str, list[Ratio]]:
-    """Every ratio, printed as it is found, by what it is measured against."""
+def measured(folder: Path, runs: int, pause: float) -> dict[str, list[Ratio]]:
+    """Every ratio, printed as it is found, by what it is measured against; ``pause`` seconds lie before each run."""
+    afresh = Afresh(("ours.pth", "copy", "naive.pth"), pause)
     found: dict[str, list[Ratio]] = {"cp": [], "cp, with digests": [], "naive": []}
     for case in cases(folder):
         convert = [XFRAME, "convert", case.model, "paddle", "torch", case.source.name, "ours.pth", "--quiet"]
@@ -92,7 +93,7 @@ def measured(folder: Path, runs: int) -> dict[str, list[Ratio]]:
         }
         for name, (ours, baseline, times) in commands.items():
             title = f"{case.megabytes:.0f} MB: convert / {name}"
-            ratio = versus(title, ours, baseline, folder, times, fresh=("ours.pth", "copy", "naive.pth"))
+            ratio = versus(title, ours, baseline, folder, times, afresh=afresh)
             print(ratio.line(), flush=True)
             found[name].append(ratio)
         round_trip(case, folder)

@@ -7,6 +7,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +55,25 @@ class Ratio:
         return f"{self.name:<44} {seconds} {spread} {memory}"
 
 
-def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int, *, fresh: Sequence[str] = ()) -> Ratio:
-    """Run both in turn, once to warm up and ``runs`` times to count.
+@dataclass(frozen=True, slots=True)
+class Afresh:
+    """What is done before every run: ``outputs`` go, the disk gets what is still to be written, ``pause`` seconds pass.
 
-    ``fresh`` names outputs that are removed, and what is still to be written to the disk is, before every run.
+    A host may take back what its virtual machine has freed, within a second or so, and gives it again page by page.
+    Straight after another run, who is quicker to start would find more of that run's memory still there.
     """
+
+    outputs: Sequence[str]
+    pause: float
+
+
+def versus(
+    name: str, ours: Command, baseline: Command, folder: Path, runs: int, *, afresh: Afresh | None = None
+) -> Ratio:
+    """Run both in turn, once to warm up and ``runs`` times to count."""
     for command in (ours, baseline):
-        _run_fresh(command, folder, fresh)
-    pairs = [(_run_fresh(ours, folder, fresh), _run_fresh(baseline, folder, fresh)) for _ in range(runs)]
+        _run_afresh(command, folder, afresh)
+    pairs = [(_run_afresh(ours, folder, afresh), _run_afresh(baseline, folder, afresh)) for _ in range(runs)]
     times = [ours.seconds / baseline.seconds for ours, baseline in pairs]
     return Ratio(
         name=name,
@@ -74,11 +86,12 @@ def versus(name: str, ours: Command, baseline: Command, folder: Path, runs: int,
     )
 
 
-def _run_fresh(command: Command, folder: Path, fresh: Sequence[str]) -> Sample:
-    if fresh:
-        for output in fresh:
+def _run_afresh(command: Command, folder: Path, afresh: Afresh | None) -> Sample:
+    if afresh is not None:
+        for output in afresh.outputs:
             (folder / output).unlink(missing_ok=True)
         os.sync()
+        time.sleep(afresh.pause)
     return run(command, folder)
 
 
