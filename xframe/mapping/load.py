@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -51,8 +52,14 @@ def find_table(model: str) -> Path:
 
 
 def load_kinds() -> Kinds:
-    """mappings/kinds.toml. Raises TableError with every problem in it."""
-    root = _open(tables_folder() / "kinds.toml")
+    """mappings/kinds.toml, read once as long as it stays the same. Raises TableError with every problem in it."""
+    path = tables_folder() / "kinds.toml"
+    return _kinds_in(path, path.stat().st_mtime_ns if path.exists() else None)
+
+
+@lru_cache(maxsize=8)
+def _kinds_in(path: Path, _changed: int | None) -> Kinds:
+    root = _open(path)
     kinds = read_kinds(root)
     _raise_if_any(root)
     return kinds
