@@ -8,7 +8,7 @@ import pytest
 from xframe.errors import PlanError
 from xframe.mapping import load_table
 from xframe.planning import Owner, make_plan
-from xframe.planning.identify import owner_of
+from xframe.planning.catalogue import owner_of
 from xframe.planning.options import OptionHints
 from xframe.tensors import TensorSpec
 

@@ -16,7 +16,7 @@ from xframe.inferring.pairing import Pairing
 from xframe.inferring.parts import Part
 from xframe.inferring.sameness import Activation, equal, same, shares, squeezed
 from xframe.mapping import Entry, Table
-from xframe.mapping.load import entries_of
+from xframe.mapping.entries import entries_of
 from xframe.mapping.table import Layer
 from xframe.planning import computed, make_plan
 from xframe.proving.passes import Calls, Outputs

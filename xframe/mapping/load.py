@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -13,12 +13,12 @@ from typing import Any
 
 from xframe.errors import Problem, TableError, UsageError
 from xframe.mapping.columns import read_differences, read_implementations
-from xframe.mapping.forms import Form
-from xframe.mapping.kinds import AXES, Fill, Kinds, read_kind_tables, read_kinds
+from xframe.mapping.entries import entries_of, entry_problems
+from xframe.mapping.kinds import AXES, Kinds, read_kind_tables, read_kinds
 from xframe.mapping.places import Places
 from xframe.mapping.rows import read_rows
 from xframe.mapping.section import Section
-from xframe.mapping.table import Entry, Implementation, Layer, Option, Table, TensorName
+from xframe.mapping.table import Implementation, Layer, Option, Table
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -65,31 +65,52 @@ def _kinds_in(path: Path, _changed: int | None) -> Kinds:
     return kinds
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A table's file with all but its rows read."""
+
+    path: Path
+    root: Section
+    kinds: Kinds
+    defaults: dict[str, Any]
+    chosen: dict[str, Option]
+    named: dict[str, Any]
+    implementations: dict[str, Implementation]
+
+    def layers(self) -> Iterator[Layer]:
+        return read_rows(self.root, self.implementations, self.kinds, self.named)
+
+
+def _opened(model: str, options: Mapping[str, Option]) -> _Opened:
+    path = find_table(model)
+    root = _open(path)
+    kinds = load_kinds().extended(read_kind_tables(root.section("kinds")))
+    defaults = root.section("options").data
+    chosen = _chosen(path.stem, defaults, options)
+    implementations = read_implementations(root.section("implementations"), kinds, defaults, path.parent)
+    named = {**root.take("sizes", dict, {}), **chosen}
+    return _Opened(path, root, kinds, defaults, chosen, named, implementations)
+
+
 def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table:
     """The table of ``model`` (a name or a path) with ``options`` put over its defaults.
 
     Raises TableError with every problem in the file, UsageError for an unknown model or option.
     """
-    path = find_table(model)
-    root = _open(path)
-    kinds = load_kinds()
-    kinds = kinds.extended(read_kind_tables(root.section("kinds")))
-    defaults = root.section("options").data
-    chosen = _chosen(path.stem, defaults, options or {})
-    implementations = read_implementations(root.section("implementations"), kinds, defaults, path.parent)
-    named = {**root.take("sizes", dict, {}), **chosen}
-    layers = tuple(read_rows(root, implementations, kinds, named))
+    opened = _opened(model, options or {})
+    root, implementations = opened.root, opened.implementations
+    layers = tuple(opened.layers())
     axes = _axes(root)
     table = Table(
-        name=path.stem,
+        name=opened.path.stem,
         summary=root.require("summary", str, ""),
-        file=path,
-        input=_input(root, named),
+        file=opened.path,
+        input=_input(root, opened.named),
         input_axes=axes[0],
         output_axes=axes[1],
-        tokens=_tokens(root, named),
-        options=MappingProxyType(chosen),
-        defaults=MappingProxyType(defaults),
+        tokens=_tokens(root, opened.named),
+        options=MappingProxyType(opened.chosen),
+        defaults=MappingProxyType(opened.defaults),
         lengths=_lengths(root, implementations),
         implementations=MappingProxyType(implementations),
         layers=layers,
@@ -97,9 +118,26 @@ def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table
         entries=tuple(entry for layer in layers for entry in entries_of(layer, implementations)),
     )
     root.finish()
-    root.problems.extend(_entry_problems(table))
+    root.problems.extend(entry_problems(table))
     _raise_if_any(root)
     return table
+
+
+def first_names(model: str) -> dict[str, str]:
+    """For each column of a table the first tensor name that it cannot do without.
+
+    Only as many rows are read as that takes, so it tells in a fraction of load_table's time that a file is of another
+    model. Raises TableError where the file cannot be read at all; its other problems are load_table's.
+    """
+    opened = _opened(model, {})
+    found: dict[str, str] = {}
+    for layer in opened.layers():
+        for entry in entries_of(layer, opened.implementations):
+            if not entry.dispensable:
+                found = {column: name.name for column, name in entry.names.items()} | found
+        if len(found) == len(opened.implementations):
+            break
+    return {column: found[column] for column in opened.implementations if column in found}
 
 
 def _open(path: Path) -> Section:
@@ -161,92 +199,3 @@ def _lengths(root: Section, implementations: Mapping[str, Implementation]) -> fr
     """Options that are lengths of the input and arguments of no factory."""
     taken = {option for column in implementations.values() for option in column.options}
     return frozenset(item for item in root.data.get("input", []) if isinstance(item, str)) - taken
-
-
-def entries_of(layer: Layer, implementations: Mapping[str, Implementation]) -> Iterator[Entry]:
-    """One for each tensor, and one for each further name that a column has for it."""
-    for tensor in layer.kind.tensors:
-        columns = [column for column in implementations.values() if layer.has(tensor.stated, column)]
-        forms = {column.name: form for column in columns if (form := column.form(tensor)) is not None}
-        if tensor.again and not any(form.same_as for form in forms.values()):
-            continue
-        named = {column.name: _names(layer, column, forms[column.name]) for column in columns if column.name in forms}
-        fill: Fill | None = layer.only[tensor.stated][1] if tensor.stated in layer.only else tensor.fill
-        first = {name: names[0] for name, names in named.items()}
-        if first:
-            yield Entry(layer=layer, tensor=tensor, names=MappingProxyType(first), fill=fill, again=tensor.again)
-        for name, names in named.items():
-            for other in names[1:]:
-                again = MappingProxyType({**first, name: other})
-                yield Entry(layer=layer, tensor=tensor, names=again, fill=fill, again=True)
-
-
-def _names(layer: Layer, column: Implementation, form: Form) -> list[TensorName]:
-    """The tensor in one column; its further names, which the cell gives it, are the same as the first."""
-    first, *others = layer.tensor_names(column, form.name)
-    same_as = None if form.same_as is None else layer.tensor_names(column, form.same_as)[0]
-    found = [TensorName(first, form.pattern, form.part, same_as)]
-    return found + [TensorName(other, form.pattern, form.part, same_as or first) for other in others]
-
-
-def _entry_problems(table: Table) -> Iterator[Problem]:
-    """What no single row can see: names used twice, tensors that only some have, folds that lead nowhere."""
-    yield from _shared_names(table)
-    for implementation in table.implementations:
-        users = defaultdict(list)
-        for entry in table.entries:
-            if implementation in entry.names:
-                users[entry.names[implementation].name].append(entry.layer.place)
-        for name, places in users.items():
-            if len(set(places)) > 1:  # within one row it is told already: its pattern leaves a variable out
-                detail = f"'{name}' is used twice in the column '{implementation}', first at {places[0]}"
-                yield Problem(kind="table", tensor=places[-1], detail=detail)
-    for entry in table.entries:
-        lacking = [name for name in table.implementations if name not in entry.names]
-        if lacking and entry.fill is None:
-            detail = (
-                f"the tensor '{entry.tensor.role}' has no counterpart in {', '.join(lacking)}, and no fill is declared"
-            )
-            yield Problem(
-                kind="table",
-                tensor=entry.layer.place,
-                detail=detail,
-                suggestion="state it under only = { … }, or without = [ … ]",
-            )
-        if entry.fill and entry.fill.folds and fold_entry(table, entry) is None:
-            names = f"fold_into = '{entry.fill.fold_into}' names no batch norm here"
-            if entry.fill.add_to is not None:
-                names = f"add_to = '{entry.fill.add_to}' names no tensor of this layer"
-            yield Problem(kind="table", tensor=entry.layer.place, detail=names)
-
-
-def _shared_names(table: Table) -> Iterator[Problem]:
-    """Two tensors of one layer under one name: only the blocks of one may share a name."""
-    for implementation in table.implementations:
-        seen: dict[tuple[int, str], str] = {}
-        for entry in table.entries:
-            if implementation in entry.names:
-                name, role = entry.names[implementation].name, entry.tensor.stated
-                first = seen.setdefault((id(entry.layer), name), role)
-                if first != role:
-                    detail = f"'{name}' is both '{first}' and '{role}' in the column '{implementation}'"
-                    yield Problem(kind="table", tensor=entry.layer.place, detail=detail)
-
-
-def fold_entry(table: Table, entry: Entry) -> Entry | None:
-    """The tensor that takes over this entry's values when it is dropped, as its fill names it.
-
-    That is a running mean for ``fold_into``, a tensor of the same layer for ``add_to``.
-    """
-    fill = entry.fill
-    if fill is None or not fill.folds:
-        return None
-    for other in table.entries:
-        if fill.add_to is not None:
-            fits = other.layer is entry.layer and other.tensor.stated == fill.add_to and not other.again
-        else:
-            named = any(other.layer.names[name] == fill.fold_into for name in entry.names)
-            fits = named and other.tensor.role == "mean"
-        if fits:
-            return other
-    return None

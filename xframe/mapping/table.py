@@ -128,6 +128,11 @@ class Entry:
         except LayoutError:
             return None
 
+    @property
+    def dispensable(self) -> bool:
+        """Whether a state dict may lack it: it carries no weight."""
+        return self.fill is not None and self.fill.discard
+
     def between(self, source: str, target: str) -> bool:
         """Whether a port from one to the other has to do with it: a further name in a third column is no matter."""
         names = [self.names[name] for name in (source, target) if name in self.names]

@@ -1,7 +1,7 @@
 """The plan: every tensor's move, fill or drop, decided before any tensor moves."""
 
 from xframe.planning.account import Account
-from xframe.planning.identify import Owner, identify, owners, spoken
+from xframe.planning.catalogue import Owner, identify, owners, spoken
 from xframe.planning.plan import Dropped, Filled, Fold, Join, Move, PortPlan, Specs, Step, Values
 from xframe.planning.planner import make_plan
 from xframe.planning.pouring import carried, computed, outgoing

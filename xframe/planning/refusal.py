@@ -8,7 +8,7 @@ from xframe.checkpoints.prefixes import prefix_missing, prefix_too_many, strip_f
 from xframe.checkpoints.refusals import shown
 from xframe.errors import PlanError, Problem
 from xframe.mapping import Table
-from xframe.planning.identify import identify, owner_of
+from xframe.planning.catalogue import identify, owner_of
 from xframe.planning.suggest import common_dtype
 
 Ends = tuple[str, str]  # the source and the target

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,7 +11,7 @@ from xframe.checkpoints.branches import crosses_a_branch, names_in, outer_branch
 from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.prefixes import shared_prefixes, strip_flag
 from xframe.checkpoints.refusals import shown
-from xframe.mapping import load_table, table_names
+from xframe.mapping import Table, first_names, load_table, table_names
 
 _MOST_BRANCHES = 8
 Columns = list[tuple[str, str]]  # (model, implementation)
@@ -22,8 +22,7 @@ def identify(names: Collection[str]) -> Columns:
 
     Empty where no known column has exactly these names.
     """
-    held = set(names)
-    return [column.pair for column in _known() if column.has(held)]
+    return Catalogue().having(set(names))
 
 
 def spoken(found: Columns) -> str:
@@ -60,7 +59,7 @@ class Owner:
 
 def owner_of(names: Collection[str]) -> Owner | None:
     """Whose names these are, as they are or behind a prefix that all share."""
-    return _owner(_known(), "", names, lambda _branch, _prefix: False)
+    return _owner(Catalogue(), "", names, lambda _branch, _prefix: False)
 
 
 def owners(checkpoint: Checkpoint) -> list[Owner]:
@@ -68,7 +67,7 @@ def owners(checkpoint: Checkpoint) -> list[Owner]:
 
     The outermost branches and those just below them are looked at, the first few.
     """
-    known, crosses = _known(), partial(crosses_a_branch, checkpoint)
+    known, crosses = Catalogue(), partial(crosses_a_branch, checkpoint)
     whole = _owner(known, "", checkpoint.tensors, crosses)
     if whole is not None:
         return [whole]
@@ -79,12 +78,10 @@ def owners(checkpoint: Checkpoint) -> list[Owner]:
     return [owner for owner in found if owner is not None]
 
 
-def _owner(
-    known: list[_Column], branch: str, names: Collection[str], crosses: Callable[[str, str], bool]
-) -> Owner | None:
+def _owner(known: Catalogue, branch: str, names: Collection[str], crosses: Callable[[str, str], bool]) -> Owner | None:
     for prefix in ("", *shared_prefixes(names)):
         held = {name.removeprefix(prefix) for name in names}
-        columns = [column.pair for column in known if column.has(held)]
+        columns = known.having(held)
         if columns and not crosses(branch, prefix):
             return Owner(columns=columns, branch=branch, prefix=prefix)
     return None
@@ -102,13 +99,27 @@ class _Column:
         return self.needed <= held <= self.allowed
 
 
-def _known() -> list[_Column]:
-    found = []
-    for model in table_names():
-        table = load_table(model)
-        for implementation in table.implementations:
-            entries = [entry for entry in table.entries if implementation in entry.names]
-            needed = {entry.names[implementation].name for entry in entries if not (entry.fill and entry.fill.discard)}
-            allowed = {entry.names[implementation].name for entry in entries}
-            found.append(_Column((model, implementation), frozenset(needed), frozenset(allowed)))
-    return found
+class Catalogue:
+    """Every column of every table. A table is read whole only once a file has the first name of one of its columns."""
+
+    def __init__(self) -> None:
+        self._first = {model: set(first_names(model).values()) for model in table_names()}
+        self._columns: dict[str, list[_Column]] = {}
+
+    def having(self, held: set[str]) -> Columns:
+        """The columns that have exactly these names, but for tensors that carry no weight."""
+        near = [model for model, first in self._first.items() if not held.isdisjoint(first)]
+        return [column.pair for model in near for column in self._of(model) if column.has(held)]
+
+    def _of(self, model: str) -> list[_Column]:
+        if model not in self._columns:
+            self._columns[model] = list(_columns(load_table(model)))
+        return self._columns[model]
+
+
+def _columns(table: Table) -> Iterator[_Column]:
+    for implementation in table.implementations:
+        entries = [entry for entry in table.entries if implementation in entry.names]
+        needed = {entry.names[implementation].name for entry in entries if not entry.dispensable}
+        allowed = {entry.names[implementation].name for entry in entries}
+        yield _Column((table.name, implementation), frozenset(needed), frozenset(allowed))
