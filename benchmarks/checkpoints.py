@@ -20,6 +20,7 @@ from xframe.tensors import TensorSpec
 PYTHON = sys.executable
 XFRAME = str(Path(PYTHON).with_name("xframe"))
 NAIVE = str(Path(__file__).with_name("naive.py"))
+LISTED = "import sys, paddle; [print(n, t.shape, t.dtype) for n, t in paddle.load(sys.argv[1]).items()]"
 Layers = tuple[tuple[int, int, int], ...]  # count, in, out
 
 HEAD = """summary = "linear layers"
@@ -83,7 +84,7 @@ def _drawn(numbers: np.ndarray, spec: TensorSpec, index: int) -> np.ndarray:
 def measured(folder: Path, runs: int, pause: float) -> dict[str, list[Ratio]]:
     """Every ratio, printed as it is found, by what it is measured against; ``pause`` seconds lie before each run."""
     afresh = Afresh(("ours.pth", "copy", "naive.pth"), pause)
-    found: dict[str, list[Ratio]] = {"cp": [], "cp, with digests": [], "naive": []}
+    found: dict[str, list[Ratio]] = {"cp": [], "cp, with digests": [], "naive": [], "inspect": []}
     for case in cases(folder):
         convert = [XFRAME, "convert", case.model, "paddle", "torch", case.source.name, "ours.pth", "--quiet"]
         commands = {
@@ -93,13 +94,21 @@ def measured(folder: Path, runs: int, pause: float) -> dict[str, list[Ratio]]:
         }
         for name, (ours, baseline, times) in commands.items():
             title = f"{case.megabytes:.0f} MB: convert / {name}"
-            ratio = versus(title, ours, baseline, folder, times, afresh=afresh)
-            print(ratio.line(), flush=True)
-            found[name].append(ratio)
+            found[name].append(versus(title, ours, baseline, folder, times, afresh=afresh))
+            print(found[name][-1].line(), flush=True)
+        found["inspect"].append(listing(case, folder, runs))
+        print(found["inspect"][-1].line(), flush=True)
         round_trip(case, folder)
         for path in (*folder.glob("*.pth"), *folder.glob("copy"), case.source):
             path.unlink()
     return found
+
+
+def listing(case: Case, folder: Path, runs: int) -> Ratio:
+    """What is in a file, without digests, against paddle.load and a loop that prints."""
+    inspect = [XFRAME, "inspect", case.source.name, "--no-digests"]
+    title = f"{case.megabytes:.0f} MB: inspect --no-digests / paddle.load"
+    return versus(title, inspect, [PYTHON, "-c", LISTED, case.source.name], folder, runs)
 
 
 def round_trip(case: Case, folder: Path) -> None:
