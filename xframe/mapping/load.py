@@ -18,7 +18,7 @@ from xframe.mapping.kinds import AXES, Kinds, read_kind_tables, read_kinds
 from xframe.mapping.places import Places
 from xframe.mapping.rows import read_rows
 from xframe.mapping.section import Section
-from xframe.mapping.table import Implementation, Layer, Option, Table
+from xframe.mapping.table import Entry, Implementation, Layer, Option, Table
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -123,21 +123,15 @@ def load_table(model: str, options: Mapping[str, Option] | None = None) -> Table
     return table
 
 
-def first_names(model: str) -> dict[str, str]:
-    """For each column of a table the first tensor name that it cannot do without.
+def skim(model: str) -> tuple[list[str], Iterator[Entry]]:
+    """A table's columns, and its tensors one after another, each row read when it is asked for.
 
-    Only as many rows are read as that takes, so it tells in a fraction of load_table's time that a file is of another
-    model. Raises TableError where the file cannot be read at all; its other problems are load_table's.
+    For a look whether a file is of this model at all: nothing of the table is checked as a whole. Raises TableError
+    where the file cannot be read.
     """
     opened = _opened(model, {})
-    found: dict[str, str] = {}
-    for layer in opened.layers():
-        for entry in entries_of(layer, opened.implementations):
-            if not entry.dispensable:
-                found = {column: name.name for column, name in entry.names.items()} | found
-        if len(found) == len(opened.implementations):
-            break
-    return {column: found[column] for column in opened.implementations if column in found}
+    entries = (entry for layer in opened.layers() for entry in entries_of(layer, opened.implementations))
+    return list(opened.implementations), entries
 
 
 def _open(path: Path) -> Section:

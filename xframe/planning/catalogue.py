@@ -11,7 +11,7 @@ from xframe.checkpoints.branches import crosses_a_branch, names_in, outer_branch
 from xframe.checkpoints.model import Checkpoint
 from xframe.checkpoints.prefixes import shared_prefixes, strip_flag
 from xframe.checkpoints.refusals import shown
-from xframe.mapping import Table, first_names, load_table, table_names
+from xframe.mapping import Entry, skim, table_names
 
 _MOST_BRANCHES = 8
 Columns = list[tuple[str, str]]  # (model, implementation)
@@ -87,39 +87,40 @@ def _owner(known: Catalogue, branch: str, names: Collection[str], crosses: Calla
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """One column of one table: the names that it must have, and those that it may."""
-
-    pair: tuple[str, str]
-    needed: frozenset[str]
-    allowed: frozenset[str]
-
-    def has(self, held: set[str]) -> bool:
-        return self.needed <= held <= self.allowed
-
-
 class Catalogue:
-    """Every column of every table. A table is read whole only once a file has the first name of one of its columns."""
+    """The names in every column of every table. A table is read no further than until none of its columns fits."""
 
     def __init__(self) -> None:
-        self._first = {model: set(first_names(model).values()) for model in table_names()}
-        self._columns: dict[str, list[_Column]] = {}
+        self._models = {model: _Skimmed(*skim(model)) for model in table_names()}
 
     def having(self, held: set[str]) -> Columns:
         """The columns that have exactly these names, but for tensors that carry no weight."""
-        near = [model for model, first in self._first.items() if not held.isdisjoint(first)]
-        return [column.pair for model in near for column in self._of(model) if column.has(held)]
-
-    def _of(self, model: str) -> list[_Column]:
-        if model not in self._columns:
-            self._columns[model] = list(_columns(load_table(model)))
-        return self._columns[model]
+        return [(model, column) for model, table in self._models.items() for column in table.having(held)]
 
 
-def _columns(table: Table) -> Iterator[_Column]:
-    for implementation in table.implementations:
-        entries = [entry for entry in table.entries if implementation in entry.names]
-        needed = {entry.names[implementation].name for entry in entries if not entry.dispensable}
-        allowed = {entry.names[implementation].name for entry in entries}
-        yield _Column((table.name, implementation), frozenset(needed), frozenset(allowed))
+class _Skimmed:
+    """One table, as far as it has been read."""
+
+    def __init__(self, columns: list[str], rest: Iterator[Entry]) -> None:
+        self._columns = columns
+        self._read: list[Entry] = []
+        self._rest = rest
+
+    def having(self, held: set[str]) -> list[str]:
+        found: dict[str, set[str]] = {column: set() for column in self._columns}
+        for entry in self._entries():
+            for column in entry.names.keys() & found.keys():
+                name = entry.names[column].name
+                if name in held:
+                    found[column].add(name)
+                elif not entry.dispensable:
+                    del found[column]
+            if not found:
+                break
+        return [column for column, names in found.items() if names == held]
+
+    def _entries(self) -> Iterator[Entry]:
+        yield from self._read
+        for entry in self._rest:
+            self._read.append(entry)
+            yield entry
