@@ -5,7 +5,7 @@ import pytest
 
 from xframe.errors import PlanError
 from xframe.mapping import load_table
-from xframe.planning import computed, make_plan
+from xframe.planning import computed, make_plan, suggest
 from xframe.tensors import TensorSpec
 
 
@@ -175,6 +175,44 @@ def test_a_foreign_file_is_told_in_one_sentence(table):
 def test_the_wrong_column_is_told(table):
     with pytest.raises(PlanError, match=r"names of resnet18 \(torch\)"):
         plan(table, "paddle", "keras", specs(table, "torch"))
+
+
+def test_the_wrong_column_is_told_by_its_shapes_where_the_names_are_alike():
+    lenet = load_table("lenet5_maxavg")
+    with pytest.raises(
+        PlanError, match=r"found names and shapes that torch has, as 'linear6.weight' .* Try: the source torch"
+    ) as caught:
+        plan(lenet, "paddle", "torch", specs(lenet, "torch"))
+    assert kinds(caught.value.problems) == [("shape", "linear6.weight"), ("shape", "linear7.weight")]
+
+
+@pytest.mark.parametrize("damage", [{"conv1.bias": (7,)}, {"more": (1,)}, {"linear7.weight": None}])
+def test_shapes_of_no_column_are_told_one_by_one(damage):
+    lenet = load_table("lenet5_maxavg")
+    held = specs(lenet, "torch", without=[name for name, shape in damage.items() if shape is None])
+    held |= {name: TensorSpec(name, shape, "float32") for name, shape in damage.items() if shape}
+    with pytest.raises(PlanError, match="not as the table says"):
+        plan(lenet, "paddle", "torch", held)
+
+
+def test_the_source_s_own_shapes_are_nobody_elses():
+    """What does not fit is the target that was built, with another number of classes."""
+    lenet = load_table("lenet5_maxavg")
+    wanted = specs(lenet, "torch") | {"linear7.weight": TensorSpec("linear7.weight", (3, 84), "float32")}
+    for source in ("paddle", "torch"):
+        with pytest.raises(PlanError, match="not as the table says"):
+            plan(lenet, source, "torch", specs(lenet, source), wanted)
+
+
+@pytest.mark.parametrize("count", [200, 50_000])
+def test_names_without_end_are_not_all_compared(table, monkeypatch, count):
+    """Held against each other, the names of a strange file took minutes before it was refused."""
+    compared = []
+    monkeypatch.setattr(suggest, "nearest", lambda _name, others: compared.append(len(others)) or "")
+    held = {name: TensorSpec(name, (64,), "float32") for name in (f"a.{number}" for number in range(count))}
+    problems = refusal(table, "paddle", "torch", held)
+    assert len(problems) == 102 + count
+    assert sum(compared) <= 20_000
 
 
 def test_an_empty_state_dict_is_refused(table):

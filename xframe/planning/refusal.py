@@ -6,20 +6,24 @@ from collections.abc import Collection, Sequence
 
 from xframe.checkpoints.prefixes import prefix_missing, prefix_too_many, strip_flag
 from xframe.checkpoints.refusals import shown
-from xframe.errors import PlanError, Problem
-from xframe.mapping import Table
+from xframe.errors import LayoutError, PlanError, Problem
+from xframe.mapping import Entry, Table
 from xframe.planning.catalogue import identify, owner_of
+from xframe.planning.plan import Specs
 from xframe.planning.suggest import common_dtype
+from xframe.tensors import TensorSpec
 
 Ends = tuple[str, str]  # the source and the target
 
 
-def refusal(table: Table, ends: Ends, held: Collection[str], problems: Sequence[Problem]) -> PlanError:
-    """Every problem; in a sentence where the file is simply another model's. ``held`` are the file's names."""
+def refusal(table: Table, ends: Ends, held: Specs, problems: Sequence[Problem]) -> PlanError:
+    """Every problem; in a sentence where the file is simply another model's, or another column's."""
     port = f"{table.name} {ends[0]} -> {ends[1]} is refused, and no tensor has moved"
     expected = {entry.names[ends[0]].name for entry in table.entries if ends[0] in entry.names}
     if _is_foreign(expected, held):
         return PlanError(f"{port}: {_foreign(table, ends[0], expected, held)}", problems, brief=True)
+    if column := _other_column(table, ends[0], held):
+        return PlanError(f"{port}: {_turned_round(ends[0], column, problems)}", problems, brief=True)
     if common := common_dtype(problems):
         return PlanError(f"{port}: {common}", problems, brief=True)
     count = len(problems)
@@ -31,6 +35,37 @@ def _is_foreign(expected: set[str], held: Collection[str]) -> bool:
     """Whether the file is another model's altogether: few of our names, or some of ours and all of another's."""
     share = len(expected.intersection(held)) / max(1, len(expected))
     return share < 0.25 or (share < 0.75 and bool(identify(held)))
+
+
+def _other_column(table: Table, source: str, held: Specs) -> str | None:
+    """The column that the file's names and shapes are of, where they are not the source's."""
+    others = [column for column in table.implementations if column != source]
+    return None if _is_of(table, source, held) else next((name for name in others if _is_of(table, name, held)), None)
+
+
+def _is_of(table: Table, column: str, held: Specs) -> bool:
+    entries = [entry for entry in table.entries if column in entry.names]
+    if held.keys() - {entry.names[column].name for entry in entries}:
+        return False
+    return all(_is_there(entry, column, held.get(entry.names[column].name)) for entry in entries)
+
+
+def _is_there(entry: Entry, column: str, spec: TensorSpec | None) -> bool:
+    if spec is None:
+        return entry.dispensable
+    try:
+        entry.names[column].pattern.bind(spec.shape, entry.layer.sizes)
+    except LayoutError:
+        return False
+    return True
+
+
+def _turned_round(source: str, column: str, problems: Sequence[Problem]) -> str:
+    first = problems[0]
+    return (
+        f"expected {source} weights; found names and shapes that {column} has, as '{first.tensor}' shows "
+        f"({first.detail}). Try: the source {column}."
+    )
 
 
 def _foreign(table: Table, source: str, expected: set[str], held: Collection[str]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 
 from xframe.errors import Problem
 from xframe.tensors import FLOATS, STORAGE, TensorSpec
 
 _FEW = 3
+_MOST_COMPARED = 20_000  # pairs of names, a second or so: then the other problems come without a suggestion
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Unmatched:
     unused: dict[str, str | None] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     blocks: dict[str, tuple[int, int]] = field(default_factory=dict)
+    compared: int = 0
 
     def miss(self, name: str, expected: str | None) -> None:
         """``name`` of the target stays unset for want of ``expected``; nothing is added to one that has a reason."""
@@ -56,6 +58,8 @@ class Unmatched:
         self, name: str, expected: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]
     ) -> str:
         """The unused source tensor of equal size that was most likely meant for ``name``."""
+        if not self._may_compare(self.unused):
+            return ""
         fitting = [other for other in self.unused if self._fits(held.get(other), wanted.get(name))]
         if expected:
             return _did_you_mean(nearest(expected, fitting))
@@ -66,11 +70,18 @@ class Unmatched:
         self, name: str, given: str | None, held: Mapping[str, TensorSpec], wanted: Mapping[str, TensorSpec]
     ) -> str:
         """The unset target tensor of equal size that was most likely meant by ``given``."""
+        if not self._may_compare(self.missing):
+            return ""
         fitting = [pair for pair in self.missing if self._fits(held.get(name), wanted.get(pair[0]))]
         if given:
             return _did_you_mean(nearest(given, [other for other, _ in fitting]))
         by_expected = {expected or other: other for other, expected in fitting}
         return _did_you_mean(by_expected.get(nearest(name, list(by_expected))))
+
+    def _may_compare(self, names: Sized) -> bool:
+        """Whether a name may still be held against so many others: a stranger's file may have any number."""
+        self.compared += len(names)
+        return self.compared <= _MOST_COMPARED
 
     def _fits(self, source: TensorSpec | None, target: TensorSpec | None) -> bool:
         """Whether the one is as large as the other, block for block."""
