@@ -130,6 +130,13 @@ def test_show_with_an_option(tmp_path):
     assert "512×10" in run("show", "resnet18", "paddle", "torch", "--set", "num_classes=10", folder=tmp_path).stdout
 
 
+def test_digests_that_were_taken_are_spoken_of(lenet):
+    words = ("convert", "lenet5_maxavg", "paddle", "torch", "lenet.pdparams", "digested.pth")
+    assert "digests" not in run(*words, folder=lenet).stdout
+    assert "BLAKE3 of 10 tensors; --json lists them" in run(*words, "--digests", folder=lenet).stdout
+    assert len(json.loads(run(*words, "--digests", "--json", folder=lenet).stdout)["digests"]) == 10
+
+
 def test_convert_and_inspect(lenet):
     text = run("convert", "lenet5_maxavg", "paddle", "torch", "lenet.pdparams", "lenet.pth", folder=lenet).stdout
     assert "10 moved" in text

@@ -169,6 +169,8 @@ def render_convert(result: ConvertResult) -> ConsoleRenderable:
         grid.add_row("[yellow]NaN or Inf[/]", escape(", ".join(result.nonfinite)))
     for note in result.notes:
         grid.add_row("note", escape(note))
+    if result.digests:
+        grid.add_row("digests", f"BLAKE3 of {counted(len(result.digests), 'tensor')}; --json lists them")
     grid.add_row("wrote", f"{escape(str(result.out))}  ({size(result.nbytes)})")
     grid.add_row("took", f"{result.seconds['total']:.2f} s; nothing was run: `xframe port` proves it")
     return Group(title(result.plan, "converted"), grid)
