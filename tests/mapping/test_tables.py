@@ -1,5 +1,6 @@
 """Tables: what is right expands, what is wrong is all reported at once, each problem with its place."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,18 @@ def test_every_pair_of_columns_of_every_table_is_a_bijection(name):
 def test_kinds_are_documented():
     assert all(kind.summary for kind in load_kinds().kinds.values())
     assert tables_folder().samefile(Path(__file__).parents[2] / "mappings")
+
+
+def test_kinds_are_read_once_and_anew_when_they_change(tmp_path, monkeypatch):
+    monkeypatch.setattr("xframe.mapping.load.tables_folder", lambda: tmp_path)
+    path, text = tmp_path / "kinds.toml", (tables_folder() / "kinds.toml").read_text()
+    path.write_text(text)
+    first = load_kinds()
+    assert load_kinds() is first
+    summary = first.kinds["linear"].summary
+    path.write_text(text.replace(summary, "another summary"))
+    os.utime(path, ns=(0, 0))
+    assert load_kinds().kinds["linear"].summary == "another summary"
+    path.unlink()
+    with pytest.raises(TableError, match="cannot be read"):
+        load_kinds()
