@@ -25,6 +25,9 @@ class Loss:
     def __add__(self, other: Loss) -> Loss:
         return Loss(self.overflowed + other.overflowed, self.rounded + other.rounded)
 
+    def __sub__(self, other: Loss) -> Loss:
+        return Loss(self.overflowed - other.overflowed, self.rounded - other.rounded)
+
     def to_json(self) -> dict[str, int]:
         return {"overflowed": self.overflowed, "rounded": self.rounded}
 

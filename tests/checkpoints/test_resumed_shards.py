@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 from conftest import outgoing
-from test_sharded_output import SPECS, WANTED, broken_off, hidden, shards, values, write
+from test_sharded_output import ANEW, SPECS, WANTED, broken_off, hidden, shards, values, write
 
 from xframe import checkpoints
 from xframe.checkpoints import Outgoing
 from xframe.errors import UsageError
+from xframe.planning import Account
 from xframe.tensors import TensorSpec
 
 INDEX = "model.safetensors.index.json"
@@ -34,7 +35,7 @@ def killed(tmp_path):
     write(tmp_path / "model.safetensors", zeros(), origin="old")
     old = contents(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("xframe.checkpoints.shards._Journal.end", lambda _: None)
+        patch.setattr("xframe.checkpoints.journal.Journal.end", lambda _: None)
         write(tmp_path / "model.safetensors")
     assert not set(old) & set(contents(tmp_path))
     for name, content in old.items():
@@ -103,7 +104,7 @@ def test_the_same_origin_with_other_tensors_is_another_writing(tmp_path):
     broken_off(tmp_path / "model.safetensors", 4)
     others = [TensorSpec(spec.name, spec.shape, "int32") for spec in SPECS]
     _, notes = write(tmp_path / "model.safetensors", outgoing(others), resume=True)
-    assert notes == []
+    assert notes == ANEW
     assert checkpoints.read(tmp_path / INDEX).specs == tuple(others)
 
 
@@ -155,7 +156,7 @@ def test_a_journal_of_this_writing_that_we_did_not_write_so_does_not_count(tmp_p
     (folder / JOURNAL).write_text(json.dumps(journal | change))
     (tmp_path / "model-up.safetensors").write_bytes(b"mine")
     _, notes = write(folder / "model.safetensors", resume=True)
-    assert notes == []
+    assert notes == ANEW
     assert held(folder) == WANTED
     assert (tmp_path / "model-up.safetensors").read_bytes() == b"mine"
     assert {path.name for path in tmp_path.iterdir()} == {"here", "model-up.safetensors"}
@@ -172,3 +173,18 @@ def test_what_a_journal_calls_done_is_removed_only_if_it_is_one_of_its_shards(tm
     write(folder / "model.safetensors")
     assert (tmp_path / "mine").read_bytes() == b"mine"
     assert held(folder) == WANTED
+
+
+@pytest.mark.parametrize("change", [{"digests": 3}, {"page": 3}, {"page": {"overflowed": -1}}])
+def test_an_entry_that_we_did_not_write_so_does_not_count(tmp_path, change):
+    broken_off(tmp_path / "model.safetensors", 4, ledger=Account())
+    journal = json.loads((tmp_path / JOURNAL).read_text())
+    first, second = journal["done"]
+    journal["done"][first] |= change
+    (tmp_path / JOURNAL).write_text(json.dumps(journal))
+    _, notes = write(tmp_path / "model.safetensors", resume=True, ledger=Account())
+    assert notes == [
+        f"{first} was there already, but not as the journal says: written again",
+        f"{second} was there already, with the right digests",
+    ]
+    assert held(tmp_path) == WANTED

@@ -85,3 +85,39 @@ def test_no_loss_is_lost_between_threads(monkeypatch):
     with ThreadPoolExecutor(8) as executor:
         list(executor.map(lambda _: account.passed(np.array([1e6], "f4"), spec, "float16"), range(16)))
     assert account.loss == Loss(overflowed=16)
+
+
+def passed(account, name, *values):
+    account.passed(np.array(values, "f4"), TensorSpec(name, (len(values),), "float32"), "float16")
+
+
+def test_a_page_is_what_passed_since_the_one_before():
+    account = Account()
+    assert account.page() == {"overflowed": 0, "rounded": 0, "nonfinite": []}
+    passed(account, "b", 1e6, np.nan)
+    passed(account, "a", 1 + 2**-20, np.inf)
+    assert account.page() == {"overflowed": 1, "rounded": 1, "nonfinite": ["a", "b"]}
+    passed(account, "c", 1e6, 1e6)
+    assert account.page() == {"overflowed": 2, "rounded": 0, "nonfinite": []}
+
+
+def test_another_account_s_page_counts_and_stands_on_no_page_of_this_one():
+    account = Account()
+    passed(account, "a", 1e6, np.nan)
+    other = Account()
+    passed(other, "b", 1e6)
+    other.enter(account.page())
+    assert (other.loss, other.nonfinite) == (Loss(overflowed=2), ("a",))
+    passed(other, "c", np.nan)
+    assert other.page() == {"overflowed": 0, "rounded": 0, "nonfinite": ["c"]}
+
+
+@pytest.mark.parametrize("change", [
+    {"overflowed": -1}, {"rounded": -1}, {"rounded": "1"}, {"rounded": 1.0}, {"nonfinite": "x"}, {"nonfinite": [1]},
+    {"nonfinite": None},
+])  # fmt: skip
+def test_what_is_no_page_counts_nothing(change):
+    account = Account()
+    with pytest.raises(ValueError, match="expected a page of an account"):
+        account.enter({"overflowed": 1, "rounded": 1, "nonfinite": ["x"]} | change)
+    assert (account.loss, account.nonfinite) == (Loss(), ())

@@ -182,7 +182,7 @@ class _Conversion:
         from xframe.checkpoints.shards import Sharding, write_shards  # noqa: PLC0415
 
         options, origin = self.options, self._origin(checkpoint)
-        sharding = Sharding(largest=self.options.shard_size, origin=origin, resume=options.resume)
+        sharding = Sharding(largest=self.options.shard_size, origin=origin, resume=options.resume, ledger=self.account)
         poured, notes = write_shards(self.out, tensors, sharding, tell=progress.advance)
         self.notes += notes
         return poured
