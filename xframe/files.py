@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from xframe import checkpoints
 from xframe.checkpoints import Budget, Selection
 from xframe.checkpoints.model import Checkpoint
+from xframe.checkpoints.staging import with_those_beside
 from xframe.errors import UsageError
 from xframe.mapping import Implementation, Table
 from xframe.planning import Values
@@ -40,6 +42,19 @@ def check_output(path: Path, implementation: Implementation) -> None:
             f"{path}: only {' or '.join(writers)} writes such a file, and the target is {implementation.name}. "
             f"Try {', '.join(implementation.framework.extensions)}, .safetensors or .npz."
         )
+
+
+def check_apart(read: Iterable[Path | None], written: Iterable[Path | None]) -> None:
+    """Raise UsageError where a file would be written over one that is read, or over another that is written.
+
+    Nothing would be left of the source then. Links are looked through; None is a file that nobody asked for.
+    """
+    taken = {path.resolve(): "the one that is read" for path in read if path is not None}
+    for path in (file for asked in written if asked is not None for file in with_those_beside(asked)):
+        if path.resolve() in taken:
+            found = taken[path.resolve()]
+            raise UsageError(f"{path}: expected a file of its own to write; found {found}. Try: another name.")
+        taken[path.resolve()] = "another that is written"
 
 
 def partial_ending(path: Path) -> str:

@@ -74,6 +74,7 @@ class Checkpoint:
 
     ``metadata`` is what it holds besides tensors, by dotted name, each value in a few words. ``branches`` has the
     dotted path of every dict or list in it that holds tensors, with their number: known, not read out of names.
+    ``parts`` are the files of which an index tells.
     """
 
     path: Path
@@ -82,11 +83,18 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     branches: Mapping[str, int] = field(default_factory=dict)
+    parts: tuple[Path, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Bytes of all tensors, dense."""
         return sum(tensor.spec.nbytes for tensor in self.tensors.values())
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """Every file that it is read from."""
+        extents = (tensor.extent for tensor in self.tensors.values())
+        return frozenset({self.path, *self.parts, *(extent.path for extent in extents if extent is not None)})
 
     @property
     def specs(self) -> tuple[TensorSpec, ...]:

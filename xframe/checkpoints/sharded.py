@@ -56,6 +56,7 @@ class ShardIndex:
             notes=(*_shard_notes(shards), *index.notes(tensors)),
             metadata=_common_metadata(shards) | index.metadata,
             branches=_branches(shards),
+            parts=tuple(shard.path for shard in shards.values()),
         )
 
     def _shard(self, path: Path, name: str, budget: Budget) -> Checkpoint:

@@ -46,6 +46,11 @@ def index_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.index.json")
 
 
+def replaced_by(index: Path) -> list[Path]:
+    """What a new set takes the place of: its index, and the shards that the older one names."""
+    return [index, *(index.with_name(name) for name in sorted(named_in(index)))]
+
+
 def write_shards(
     path: Path, tensors: Sequence[Outgoing], sharding: Sharding, *, tell: Tell = silent
 ) -> tuple[list[Poured], list[str]]:

@@ -75,6 +75,11 @@ def staged(path: Path | str, *, ending: str = ".partial") -> Iterator[Stage]:
             file.unlink(missing_ok=True)
 
 
+def with_those_beside(path: Path) -> list[Path]:
+    """The file, and what it is nothing without."""
+    return [path, _beside(path)] if path.suffix in _BESIDE else [path]
+
+
 def _beside(path: Path) -> Path:
     return path.with_suffix(_BESIDE.get(path.suffix, ""))
 

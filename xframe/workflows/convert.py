@@ -15,6 +15,7 @@ from xframe.checkpoints.selection import EVERYTHING, Selection
 from xframe.dtypes import Loss, check_float
 from xframe.errors import UsageError
 from xframe.files import (
+    check_apart,
     check_output,
     framework_reads,
     framework_writes,
@@ -166,7 +167,16 @@ class _Conversion:
     def _opened(self) -> Checkpoint:
         with self.watch("read", "reading"):
             options = self.options
-            return opened_weights(self.weights, self.table, self.ends[0], options.selection, options.budget)
+            checkpoint = opened_weights(self.weights, self.table, self.ends[0], options.selection, options.budget)
+            check_apart(checkpoint.files, self._replaced())
+            return checkpoint
+
+    def _replaced(self) -> list[Path]:
+        if self.options.shard_size is None:
+            return [self.out]
+        from xframe.checkpoints.shards import replaced_by  # noqa: PLC0415 - few conversions write shards
+
+        return replaced_by(self.out)
 
     def _plan(self, checkpoint: Checkpoint) -> PortPlan:
         with self.watch("plan", "planning every tensor"):
@@ -189,9 +199,8 @@ class _Conversion:
 
     def _origin(self, checkpoint: Checkpoint) -> str:
         """What an interrupted conversion was of: the files as they were, and everything that decides the values."""
-        extents = (tensor.extent for tensor in checkpoint.tensors.values())
-        paths = {checkpoint.path, self.table.file, *(extent.path for extent in extents if extent is not None)}
-        files = [(path.resolve(), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(paths)]
+        paths = sorted({*checkpoint.files, self.table.file})
+        files = [(path.resolve(), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
         ends = self.table.name, self.ends[0].name, self.ends[1].name
         return repr((files, ends, self.options.dtype, sorted(self.options.set.items()), self.options.selection))
 

@@ -20,6 +20,7 @@ from xframe.comparison import Tolerance
 from xframe.dtypes import check_float
 from xframe.errors import PlanError, UsageError
 from xframe.files import (
+    check_apart,
     check_output,
     framework_reads,
     framework_writes,
@@ -194,11 +195,16 @@ class _Port:
         return random_input(self.table, self.options.seed)
 
     def _parsed(self) -> Checkpoint | None:
-        """The source's file, read while the frameworks are being imported."""
+        """The source's file, read while the frameworks are being imported. None of what is read may be written over."""
         weights, options = self.options.weights, self.options
-        if weights is None:
-            return None
-        return opened_weights(weights, self.table, self.ends[0], options.selection, options.budget)
+        parsed = None
+        if weights is not None:
+            parsed = opened_weights(weights, self.table, self.ends[0], options.selection, options.budget)
+        asked = options.optimizer
+        state = None if asked is None else asked.state
+        state_out = None if asked is None else asked.written(self.out, self.ends[1])
+        check_apart([*(parsed.files if parsed else ()), state], [self.out, state_out])
+        return parsed
 
     def _weights(self, parsed: Checkpoint | None) -> Checkpoint:
         if parsed is None:
