@@ -72,22 +72,28 @@ class _Set:
     sharding: Sharding
     tell: Tell
     notes: list[str] = field(default_factory=list)
+    kept: int = 0
 
     def write(self) -> tuple[list[Poured], list[str]]:
         parts = list(_parts(self.tensors, self.sharding.largest))
         journal = Journal.begun(self.index, self._identity(), len(parts))
         if journal.done and not self.sharding.resume:
             self._forget(journal)
-        if self.sharding.resume and not journal.done:
-            self.notes.append("--resume found no shard of an interrupted writing like this one: all were written")
         names = journal.names or self._names(len(parts))
         journal.start(names)
         found: Digests = {}
         for name, part in zip(names, parts, strict=True):
             found |= self._shard(journal, name, part)
+        if self.sharding.resume:
+            self.notes.append(self._gone_on_with(len(parts)))
         self._publish(journal, names, parts)
         journal.end()
         return [Poured(tensor.spec, found[tensor.spec.name]) for tensor in self.tensors], self.notes
+
+    def _gone_on_with(self, count: int) -> str:
+        if not self.kept:
+            return "--resume found no whole shard of an interrupted writing like this one: all were written"
+        return f"{self.kept} of {count} shards had been written before, and have the right digests"
 
     def _identity(self) -> str:
         """What must be the same to go on: the tensors, where they come from, how they are cut."""
@@ -110,7 +116,7 @@ class _Set:
         if name in journal.done:
             if shard := self._held(path, part, Shard.of(journal.done[name])):
                 self.tell(sum(tensor.spec.nbytes for tensor in part))
-                self.notes.append(f"{name} was there already, with the right digests")
+                self.kept += 1
                 return shard.digests
             self.notes.append(f"{name} was there already, but not as the journal says: written again")
         with staged(path) as stage:
