@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from xframe import checkpoints
 from xframe.digests import digest
@@ -15,8 +15,9 @@ from xframe.workflows.port import port as carry_out
 TESTS = Path(__file__).parent
 SHARED = ("checkpoints", "zoo")
 
-# The same examples on every run: a change is not refused for what chance finds in another. `make explore` draws anew.
-settings.register_profile("steady", derandomize=True)
+# The same examples on every run, in whatever time: a change is not refused for what chance finds in another, nor for a
+# machine that paused. `make explore` draws anew.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 
