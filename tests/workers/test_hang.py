@@ -18,7 +18,7 @@ hangs = pytest.mark.parametrize("fault", ["sleep", "hold"])
 
 @pytest.fixture
 def hurried(stand_ins):
-    with Pool(Settings(timeout=1.0)) as session:
+    with Pool(Settings(timeout=3.0)) as session:
         yield session
 
 
@@ -29,10 +29,10 @@ def test_a_hang_is_killed_and_says_where_it_was(hurried, fault):
     started = time.monotonic()
     with pytest.raises(WorkerTimeout) as caught:
         build(worker, "faulty:at_build", fault=fault).result()
-    assert 1 <= time.monotonic() - started < 15
+    assert 3 <= time.monotonic() - started < 15
     told = str(caught.value)
     assert told.startswith(
-        "The torch worker did not answer 'build' within 1 s and was killed. If the model is that slow"
+        "The torch worker did not answer 'build' within 3 s and was killed. If the model is that slow"
     )
     assert told.index("Its last words: Stack (most recent call first): | File") < told.index("in hang")
     assert not Path(f"/proc/{pid}").exists()
@@ -42,7 +42,7 @@ def test_a_hang_is_killed_and_says_where_it_was(hurried, fault):
 
 def test_a_hang_at_import(hurried, monkeypatch):
     monkeypatch.setenv("FAULT_AT_IMPORT", "hold")
-    with pytest.raises(WorkerTimeout, match="did not answer 'start' within 1 s"):
+    with pytest.raises(WorkerTimeout, match="did not answer 'start' within 3 s"):
         hurried["torch"].hello  # noqa: B018
 
 
@@ -52,7 +52,7 @@ def test_a_request_that_a_hanging_worker_never_reads(hurried):
     worker.hello  # noqa: B018
     build(worker, "faulty:at_build", fault="hold")
     long = worker.ask("load", handle="model", tensors=[("x" * 1000, ())] * 3000)
-    with pytest.raises(WorkerTimeout, match="did not answer 'build' within 1 s"):
+    with pytest.raises(WorkerTimeout, match="did not answer 'build' within 3 s"):
         long.result()
 
 
@@ -79,11 +79,11 @@ def _interrupt(_seconds):
 
 @hangs
 def test_the_command_at_a_hang(command, stand_ins, fault, monkeypatch):
-    monkeypatch.setenv("XFRAME_TIMEOUT", "2")
+    monkeypatch.setenv("XFRAME_TIMEOUT", "4")
     code, out, err = command.run("torch/build", fault)
     assert (code, out) == (3, "")
     assert one_paragraph(err)
-    assert "did not answer 'build' within 2 s and was killed" in err
+    assert "did not answer 'build' within 4 s and was killed" in err
     assert command.untouched()
 
 
