@@ -63,6 +63,7 @@ paddle = "fc"
 """
 WRITE = """
 import sys, torch, nets
+torch.manual_seed(0)
 net = nets.torch_net()
 torch.jit.save(torch.jit.script(net), "script.pt")
 torch.jit.save(torch.jit.trace(net, torch.rand(2, 1, 8, 8)), "trace.pt")

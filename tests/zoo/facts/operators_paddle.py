@@ -118,7 +118,8 @@ def networks_apart():
 
 
 def facts():
-    """All of them, ready for JSON."""
+    """All of them, ready for JSON; the same on every run."""
+    paddle.seed(0)
     ramp, next_ramp = square(0, 3), square(1, 3)
     ones = paddle.ones([1, 1, 8, 8])
     return {
