@@ -43,7 +43,7 @@ def train(framework, digits, out):
     """Weights in the framework's own format, which it wrote itself."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, TRAINING / f"{framework}.py", digits, out]
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr[-3000:]
     return out
 
@@ -63,6 +63,7 @@ def predictions(pool):
     return predict
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("model", "options", "source", "targets"), TRAINED)
 def test_the_same_answers_everywhere(
     port, predictions, digits, tmp_path, record_property, model, options, source, targets
