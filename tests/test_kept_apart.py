@@ -51,6 +51,11 @@ def test_through_links(source):
     refuse("link.pdparams", "link.pdparams")
 
 
+def test_a_link_to_itself_is_written_over(source):
+    Path("loop.pth").symlink_to("loop.pth")
+    assert convert(MODEL, "paddle", "torch", source, Path("loop.pth")).out.is_file()
+
+
 def test_another_name_of_the_same_bytes_is_no_matter(source):
     """A hard link: the new file takes one name, the other keeps the old one."""
     os.link(source, "other.pdparams")

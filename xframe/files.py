@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -49,12 +50,12 @@ def check_apart(read: Iterable[Path | None], written: Iterable[Path | None]) -> 
 
     Nothing would be left of the source then. Links are looked through; None is a file that nobody asked for.
     """
-    taken = {path.resolve(): "the one that is read" for path in read if path is not None}
+    taken = {os.path.realpath(path): "the one that is read" for path in read if path is not None}
     for path in (file for asked in written if asked is not None for file in with_those_beside(asked)):
-        if path.resolve() in taken:
-            found = taken[path.resolve()]
-            raise UsageError(f"{path}: expected a file of its own to write; found {found}. Try: another name.")
-        taken[path.resolve()] = "another that is written"
+        place = os.path.realpath(path)  # not resolve(), which fails at a link to itself
+        if place in taken:
+            raise UsageError(f"{path}: expected a file of its own to write; found {taken[place]}. Try: another name.")
+        taken[place] = "another that is written"
 
 
 def partial_ending(path: Path) -> str:

@@ -122,7 +122,7 @@ def test_a_model_s_own_processes_end_with_the_session(stand_ins, trace, monkeypa
         build(session["torch"], "faulty:at_build", fault="breed")
         assert wait_until((tmp_path / "mark").exists)
         assert wait_until(lambda: any(line.startswith("sleep") for line in trace.find()))
-    assert trace.gone(10)
+    assert trace.gone(1)
 
 
 def test_a_session_leaks_no_descriptor(stand_ins):

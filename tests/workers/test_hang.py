@@ -107,7 +107,7 @@ def test_a_parent_that_is_killed(command, hanging, fault, number, trace):
         process.send_signal(number)
         process.communicate(timeout=20)
     assert process.returncode
-    assert trace.gone(10)
+    assert trace.gone(5)
     assert command.out.read_bytes() == OLD
     # After a signal that nobody can catch the hidden partial file stays, under no name that a reader would open.
     assert all(name.startswith(".out.pth.") and ".partial" in name for name in command.partial())
@@ -119,7 +119,7 @@ def test_a_whole_group_that_is_killed(hanging, trace):
     with hanging("sleep") as process:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=20)
-    assert trace.gone(10)
+    assert trace.gone(5)
 
 
 def test_a_parent_killed_while_an_interpreter_starts(command, trace, tmp_path, monkeypatch):
@@ -131,4 +131,4 @@ def test_a_parent_killed_while_an_interpreter_starts(command, trace, tmp_path, m
         assert wait_until(lambda: any(line.startswith("sleep 1000") for line in trace.find()))
         process.kill()
         process.communicate(timeout=20)
-    assert trace.gone(10)
+    assert trace.gone(5)
