@@ -264,6 +264,24 @@ def test_what_to_try_where_the_system_refuses(tmp_path, number, advice):
     assert listed(tmp_path) == []
 
 
+@pytest.mark.parametrize("length", [240, 300])
+def test_a_name_that_is_too_long(tmp_path, length):
+    """Longer than the system takes, or so long that no partial file beside it can be named after it."""
+    with pytest.raises(OutputError, match="File name too long.*Try: a shorter name"), staged(tmp_path / ("a" * length)):
+        pytest.fail("nothing can be written")
+    assert listed(tmp_path) == []
+
+
+def test_an_error_in_the_middle_is_told_where_the_partial_file_cannot_be_removed(tmp_path):
+    def fail(stage):
+        stage.path.unlink()
+        stage.path.mkdir()  # as one that may not be removed
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OutputError, match="No space left"), staged(tmp_path / "a.bin") as stage:
+        fail(stage)
+
+
 def test_time_is_not_in_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 2e9)
     checkpoints.write(tmp_path / "a.pth", None, outgoing([SPEC]))

@@ -114,7 +114,7 @@ def test_another_account_s_page_counts_and_stands_on_no_page_of_this_one():
 
 @pytest.mark.parametrize("change", [
     {"overflowed": -1}, {"rounded": -1}, {"rounded": "1"}, {"rounded": 1.0}, {"nonfinite": "x"}, {"nonfinite": [1]},
-    {"nonfinite": None},
+    {"nonfinite": None}, {"nonfinite": ["a terminal's \x1b[2J"]},
 ])  # fmt: skip
 def test_what_is_no_page_counts_nothing(change):
     account = Account()

@@ -8,7 +8,7 @@ import glob
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -72,7 +72,8 @@ def staged(path: Path | str, *, ending: str = ".partial") -> Iterator[Stage]:
         raise _failure(Path(path), error) from error
     finally:
         for file in (partial, *(file for file, _ in beside)):
-            file.unlink(missing_ok=True)
+            with suppress(OSError):  # what went wrong before is what to tell of
+                file.unlink()
 
 
 def with_those_beside(path: Path) -> list[Path]:
@@ -122,6 +123,7 @@ def _failure(path: Path, error: OSError) -> OutputError:
         errno.EACCES: "another folder, or permission to write to this one",
         errno.EPERM: "another folder, or permission to write to this one",
         errno.EROFS: "another folder",
+        errno.ENAMETOOLONG: "a shorter name",
     }.get(error.errno or 0, "another folder")
     return OutputError(
         f"{path}: expected to write it; found {error}. Whatever stood there is untouched. Try: {advice}."

@@ -50,7 +50,9 @@ class Account:
         """Adds a page of another run's account. Raises ValueError for what is none."""
         match page:
             case {"overflowed": int(overflowed), "rounded": int(rounded), "nonfinite": [*names]}:
-                if min(overflowed, rounded) >= 0 and all(isinstance(name, str) for name in names):
+                if min(overflowed, rounded) >= 0 and all(
+                    isinstance(name, str) and name.isprintable() for name in names
+                ):
                     self.loss += Loss(overflowed, rounded)
                     self._nonfinite |= set(names)
                     self._turn()
