@@ -100,6 +100,8 @@ RANKING = "the layers that are furthest apart\nlayer  source  target  free-runni
     [
         ("max |a−b| 3.5e-10, relative 1.6e-12", "max |a−b| 1.2e-11, relative 9.9e-13"),
         ("took     3.2 s  (read 2.2, build 0.9)", "took     14.0 s  (read 0.1, build 1.1)"),
+        ("took    0.0 s", "took    0.1 s  (read 0.1)"),
+        ("took    0.1 s  (read 0.1)", "took    0.0 s"),
         ('"total": 8.005', '"total": 12'),
         ('"torch": "2.13.0+cpu"', '"torch": "2.13.0"'),
         ("wrote …/digits.pth", "wrote somewhere/digits.pth"),
@@ -122,6 +124,8 @@ def test_what_may_vary(shown, printed):
         ("max |a−b| 0", "max |a−b| 3.5e-10"),
         ("102 moved", "101 moved"),
         ("46.8 MB", "46.9 MB"),
+        ("took    0.0 s", "took    0.1 s  (guess 0.1)"),
+        ("took    0.0 s", "took    0.1 s  ()"),
         ("equivalent", "different"),
         ("one\n…\nlast", "one\ntwo\nthree"),
         ("one\nlast", "one\ntwo\nlast"),

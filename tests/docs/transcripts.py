@@ -34,11 +34,12 @@ _NOT_RUN = re.compile(r"^<!-- not run: .+ -->$")
 _STEPS = (
     "read|import|build|plan|write|load|run|diagnose|gradients|train|optimizer|export|hold|compare|pair|try|prove|total"
 )
+_NAMED = rf"\ +\((?:{_STEPS})\ \d+\.\d(?:,\ (?:{_STEPS})\ \d+\.\d)*\)"
 _VARIES = re.compile(
     rf"""(?P<elision>{ELISION})
     | (?P<figure>(?<![\w.])\d+(?:\.\d+)?e[-+]?\d+(?!\w) | (?<![\w.])\d+\.\d{{6,}}(?![\w.]) | (?<![\w.:])0(?![\w.:]))
+    | (?P<took>\d+\.\d+\ s(?:{_NAMED})?$)
     | (?P<seconds>\d+\.\d+(?=\ s\b))
-    | (?P<steps>\ *\((?:(?:{_STEPS})\ \d+\.\d(?:,\ )?)+\))
     | (?P<json_step>"(?:{_STEPS})":\ \d+(?:\.\d+)?)
     | (?P<build>\+(?:cpu|cu\d+)\b)
     | (?P<python>"python":\ "3\.\d+\.\d+")""",
@@ -47,8 +48,8 @@ _VARIES = re.compile(
 _ANY = {
     "elision": ".*?",
     "figure": r"(\d+(?:\.\d+)?(?:e[-+]?\d+)?)",
+    "took": rf"\d+\.\d+ s(?:{_NAMED})?",
     "seconds": r"\d+\.\d+",
-    "steps": r"(?: *\([^)]*\))?",
     "json_step": rf'"(?:{_STEPS})": \d+(?:\.\d+)?',
     "build": r"(?:\+\w+)?",
     "python": r'"python": "3\.\d+\.\d+"',

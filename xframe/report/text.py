@@ -155,7 +155,7 @@ def _parity(parity: Parity) -> str:
 def seconds_line(seconds: Mapping[str, float]) -> str:
     """The total, and the steps that took long enough to be named."""
     steps = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items() if name != "total" and value >= 0.05)
-    return f"{seconds['total']:.1f} s  ({steps})"
+    return f"{seconds['total']:.1f} s" + (f"  ({steps})" if steps else "")
 
 
 def render_convert(result: ConvertResult) -> ConsoleRenderable:
