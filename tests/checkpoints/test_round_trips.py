@@ -19,7 +19,9 @@ from xframe.tensors import STORAGE, TensorSpec
 SOURCE = Path(checkpoints.__file__).parent
 PADDLES_OWN = ["StructuredToParameterName@@", "UnpackBigParamInfor@@"]
 FORMATS = [".pth", ".pdparams", ".safetensors", ".npz"]
-EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# A test's own list takes the place of the profile's.
+UNHURRIED = [*settings().suppress_health_check, HealthCheck.function_scoped_fixture]
+EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=UNHURRIED)
 letters = st.characters(exclude_categories=["Cs"], exclude_characters="\\\0")
 names = st.text(letters, min_size=1, max_size=12).filter(lambda name: name.strip("./") and ".." not in name)
 shapes = st.lists(st.integers(0, 4), max_size=4).map(tuple)

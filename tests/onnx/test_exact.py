@@ -1,6 +1,5 @@
 """Operators in float64 against onnx's own, and where that is not right, against onnxruntime in float32."""
 
-import time
 
 import numpy as np
 import onnxruntime
@@ -198,10 +197,9 @@ def resize(names, scales, sizes, **attributes):
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 19)])
 
 
-def test_a_large_map_is_resized_at_once():
-    """onnx's own takes minutes for this one, pixel by pixel."""
+def test_a_large_map_is_resized_at_once(monkeypatch):
+    """Not by onnx's own way, which takes minutes for this one, pixel by pixel."""
+    monkeypatch.setattr(EvaluatorsResize, "_run", None)
     model = resize(["x", "", "scales"], np.float32([1, 1, 2, 2]), np.int64([]), mode="linear")
-    started = time.perf_counter()
     (step,) = Exact(model).steps({"x": RANDOM.standard_normal((2, 16, 64, 64))})
     assert step.gave[0].shape == (2, 16, 128, 128)
-    assert time.perf_counter() - started < 5

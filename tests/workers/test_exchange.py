@@ -29,7 +29,11 @@ def arrays(draw):
     return draw(st.sampled_from([array, array.T, np.asfortranarray(array)])), dtype
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# A test's own list takes the place of the profile's.
+UNHURRIED = [*settings().suppress_health_check, HealthCheck.function_scoped_fixture]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=UNHURRIED)
 @given(held=st.lists(arrays(), max_size=4))
 def test_every_dtype_and_shape_arrives_to_the_bit(tmp_path, held):
     placed = exchange.put(tmp_path, "test", [(f"ü{index}", *one) for index, one in enumerate(held)])

@@ -29,7 +29,7 @@ def test_a_hang_is_killed_and_says_where_it_was(hurried, fault):
     started = time.monotonic()
     with pytest.raises(WorkerTimeout) as caught:
         build(worker, "faulty:at_build", fault=fault).result()
-    assert 3 <= time.monotonic() - started < 15
+    assert 3 <= time.monotonic() - started < 60 < Settings().timeout
     told = str(caught.value)
     assert told.startswith(
         "The torch worker did not answer 'build' within 3 s and was killed. If the model is that slow"
