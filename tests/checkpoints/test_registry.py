@@ -1,6 +1,9 @@
 """Content decides how a file is read, its name how it is written; everything else is one CheckpointError."""
 
 import os
+import shlex
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -165,3 +168,39 @@ def test_a_file_that_changes_after_it_was_read(tmp_path, extension, change):
     change(path)
     with pytest.raises(CheckpointError, match=r"a\."):
         tensor.array()
+
+
+@pytest.mark.parametrize(
+    ("names", "attempt"),
+    [
+        ([], "the path of a file"),
+        (["config.json", "pytorch_model.bin"], "{folder}/pytorch_model.bin"),
+        (["a.PTH", "b.npz", "readme.md"], "{folder}/a.PTH, {folder}/b.npz"),
+        (["a.pth", "b.pth", "c.pth", "d.onnx"], "{folder}/a.pth, {folder}/b.pth, {folder}/c.pth or another of 4"),
+        (["model-1-of-1.safetensors", "model.safetensors.index.json"], "{folder}/model.safetensors.index.json"),
+        (["inference.json", "inference.pdiparams"], "{folder}/inference.pdiparams"),
+        (["\x1b[2J.pth"], r"{folder}/\x1b[2J.pth"),
+    ],
+)
+def test_a_folder_is_answered_with_what_is_in_it(tmp_path, names, attempt):
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "inner.pth").mkdir()
+    with pytest.raises(CheckpointError) as caught:
+        checkpoints.read(tmp_path)
+    expected = f"expected a weight file; found a folder. Try: {attempt.format(folder=tmp_path)}."
+    assert str(caught.value) == f"{tmp_path}: {expected}"
+
+
+def test_a_distributed_checkpoint_has_torch_s_own_way_to_a_file(tmp_path):
+    """As torch.distributed.checkpoint writes it; the command that is named makes a file that is read."""
+    script = (
+        "import sys, torch, torch.distributed.checkpoint as d; d.save({'w': torch.ones(3)}, checkpoint_id=sys.argv[1])"
+    )
+    ignoring = [sys.executable, "-W", "ignore"]
+    subprocess.run([*ignoring, "-c", script, tmp_path / "as saved"], check=True, timeout=300)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoints.read(tmp_path / "as saved")
+    named = str(caught.value).partition("Try: python ")[2].partition(", and then weights.pth")[0]
+    subprocess.run([*ignoring, *shlex.split(named)], check=True, timeout=300, cwd=tmp_path)
+    assert checkpoints.read(tmp_path / "weights.pth").tensors["w"].spec == TensorSpec("w", (3,), "float32")

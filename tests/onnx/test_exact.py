@@ -1,6 +1,5 @@
 """Operators in float64 against onnx's own, and where that is not right, against onnxruntime in float32."""
 
-
 import numpy as np
 import onnxruntime
 import pytest

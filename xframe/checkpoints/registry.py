@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from xframe.checkpoints.budget import Budget
+from xframe.checkpoints.folders import file_in
 from xframe.checkpoints.later import Later
 from xframe.checkpoints.model import Checkpoint, Format, Glance, Outgoing, Reader
 from xframe.checkpoints.pouring import Layout, Poured, Tell, pour, silent
@@ -149,8 +150,10 @@ def _checked_stat(path: Path) -> os.stat_result:
         raise _missing(path)
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device, pipe or socket"
-        raise refusal(path, expected="a weight file", found=kind, attempt="the path of a file")
+        kind, attempt = "a device, pipe or socket", "the path of a file"
+        if stat.S_ISDIR(status.st_mode):
+            kind, attempt = "a folder", file_in(path, [*_EXTENSIONS, ".pdiparams", ".h5", ".onnx"])
+        raise refusal(path, expected="a weight file", found=kind, attempt=attempt)
     if status.st_size == 0:
         raise refusal(path, expected="a weight file", found="an empty one")
     return status
