@@ -54,9 +54,9 @@ def test_what_is_no_tensor_is_told_in_words(torch_files, folder):
         "half": "torch.complex32", "size": "(2, 3)", "complex": "1j", "set": "a set of 2", "bytearray": "2 bytes",
         "layout": "torch.strided", "storage": "a storage of 12 bytes", "schedule.milestones.4": "1", "list.1.1": "7",
         "optimizer.param_groups.0.params": "[0, 1, 2, 3, 4, 5]", "long": f"{2**70}",
+        "numpy": "3.0", "array": "an array, int64[3]",
     }  # fmt: skip
     assert wanted.items() <= checkpoint.metadata.items()
-    assert {"numpy", "array"} <= checkpoint.metadata.keys()
     assert checkpoint.branches["optimizer.state.0"] == 4
     assert checkpoint.tensors["optimizer.state.0.step"].array() == np.float32(1)
 
@@ -87,6 +87,11 @@ def test_refused_with_what_to_try(torch_files, name, attempt):
     with pytest.raises(CheckpointError, match=f"Try: .*{attempt}") as raised:
         checkpoints.read(torch_files.theirs / "refused" / name)
     assert not isinstance(raised.value, UnsafeCheckpoint)
+
+
+def test_a_tensor_by_itself_is_called_so(torch_files):
+    with pytest.raises(CheckpointError, match=r"found a tensor, float32\[2\], by itself\. Try: save the model's state"):
+        checkpoints.read(torch_files.theirs / "refused" / "nameless.pth")
 
 
 @pytest.mark.parametrize("name", ["module.pth", "legacy.pth", "own.pth"])

@@ -31,6 +31,10 @@ from xframe import checkpoints
         call("_codecs", "encode", text("\u20ac"), text("latin1")), call("builtins", "tuple", b"]"),
         call("builtins", "bytes", b"K\x09"), call("collections", "OrderedDict", b"]"),
         call("numpy.core.multiarray", "scalar", dtype()),
+        *(call("numpy.core.multiarray", "scalar", dtype("f8"), data) for data in (
+            b"C\x07" + bytes(7), b"C\x09" + bytes(9), b"C\x00", b"C\x11" + bytes(17), b"U\x04abcd", text("abc"),
+            text("\u20ac" * 8), b"K\x08",
+        )),
     ],
 )  # fmt: skip
 def test_arrays_that_are_none(tmp_path, value):
@@ -89,3 +93,24 @@ def test_an_array_in_fortran_order(tmp_path):
 
 def test_big_endian_arrays_are_refused_as_such(tmp_path):
     assert "big-endian" in refuse(tmp_path, pickle.dumps({"x": np.ones(2, ">f4")}, 4))
+
+
+NUMBERS = [
+    np.float64(0.9375), np.float32(-0.1), np.float16("nan"), np.int64(-(2**63)), np.uint8(255), np.bool_(True),
+    np.complex64(1 - 2j), np.complex128(0.5j), np.int16(-3), np.uint32(2**32 - 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number.dtype.name)
+def test_a_number_of_numpy_is_told_by_its_value(tmp_path, number, protocol):
+    (tmp_path / "a.pdparams").write_bytes(pickle.dumps({"best": number, "w": np.ones(2)}, protocol))
+    read = checkpoints.read(tmp_path / "a.pdparams")
+    assert read.metadata == {"best": str(number)}
+    assert read.tensors.keys() == {"w"}
+
+
+def test_a_scalar_that_no_tensor_holds_is_told_by_its_dtype(tmp_path):
+    scalar = call("numpy.core.multiarray", "scalar", dtype("f16"), b"C\x10" + bytes(16))
+    (tmp_path / "a.pdparams").write_bytes(state_dict(scalar))
+    assert "a scalar of numpy's dtype f16" in checkpoints.read(tmp_path / "a.pdparams").metadata.values()

@@ -43,7 +43,7 @@ def flatten(tree: object, leaf: Callable[[object], Leaf | None], place: str) -> 
         raise refusal(
             place,
             expected="a state dict: tensors by name",
-            found=f"a {type(tree).__name__} by itself",
+            found=f"{_kind(tree)}, by itself",
             attempt="save the model's state_dict()",
         )
     walk = _Walk(leaf, place)
@@ -141,12 +141,17 @@ def _children(prefix: str, branch: object) -> Iterator[tuple[str, object]]:
 
 
 def in_words(value: object) -> str:
-    """A value out of a file, printable and in a line: ``3``, ``adam``, ``[30, 60, … 40 in all]``, ``<Scalar>``."""
+    """A value out of a file, printable and in a line: ``3``, ``adam``, ``[30, 60, … 40 in all]``."""
     if isinstance(value, list | tuple):
         items = ", ".join(_in_a_word(item) for item in value[:_MOST_ITEMS])
         more = f", … {len(value)} in all" if len(value) > _MOST_ITEMS else ""
         return f"[{items}{more}]" if isinstance(value, list) else f"({items}{more})"
     return _in_a_word(value)
+
+
+def _kind(value: object) -> str:
+    """What a record of ours is in its own words, and a value of Python's by its type."""
+    return f"a {type(value).__name__}" if type(value).__module__ == "builtins" else _in_a_word(value)
 
 
 def _in_a_word(value: object) -> str:

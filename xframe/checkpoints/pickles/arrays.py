@@ -45,7 +45,12 @@ class EmptyArray:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A numpy scalar: not a tensor, and left out of the state dict."""
+    """A numpy scalar, in words: not a tensor, and left out of the state dict."""
+
+    words: str
+
+    def __str__(self) -> str:
+        return self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,9 @@ class PickledArray:
     dtype: str
     order: str
     data: Payload | bytes
+
+    def __str__(self) -> str:
+        return f"an array, {self.dtype}{list(self.shape)}"
 
     def stored(self, name: str, path: Path) -> StoredTensor:
         """The array under ``name`` of the file at ``path``, which the pickle starts with."""
@@ -139,9 +147,20 @@ def _no_bytes(arguments: tuple[object, ...]) -> bytes:
 
 def _scalar(arguments: tuple[object, ...]) -> Scalar:
     match arguments:
-        case (Dtype(), Payload() | bytes() | str()):
-            return Scalar()
+        case (Dtype() as dtype, Payload() | bytes() | str() as data):
+            return Scalar(_number(dtype, data))
     raise RuleError("scalar(dtype, bytes)", "other arguments")
+
+
+def _number(dtype: Dtype, data: Payload | bytes | str) -> str:
+    """A number in words; of text, dates and whatever else no tensor holds, what it is."""
+    name = numpy_name(dtype.code)
+    if name is None:
+        return f"a scalar of numpy's dtype {shown(dtype.code)}"
+    held = data.short if isinstance(data, Payload) else _encoded((data, "latin1")) if isinstance(data, str) else data
+    if len(held) != STORAGE[name].itemsize:
+        raise RuleError(f"{STORAGE[name].itemsize} bytes for {name}", "another number of them")
+    return str(np.frombuffer(held, STORAGE[name])[0])
 
 
 def ordered_dict(arguments: tuple[object, ...]) -> dict[object, object]:

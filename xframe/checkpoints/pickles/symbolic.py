@@ -22,6 +22,7 @@ from xframe.errors import UnsafeCheckpoint
 # An opcode of one byte may cost 100 bytes of memory, so their number is bounded. A tensor takes about 40.
 MOST_OPCODES = 2_000_000
 LONGEST_INTEGER = 16
+WIDEST_NUMBER = 16  # bytes of a complex128
 _NOTHING_RAN = "nothing was imported or called"
 _IF_TRUSTED = "if you trust its source, load it with the framework that wrote it and save the state dict alone"
 
@@ -39,10 +40,14 @@ class Global:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """Bytes left where they lie: ``length`` of them, ``offset`` from the start of the pickle."""
+    """Bytes left where they lie: ``length`` of them, ``offset`` from the start of the pickle.
+
+    ``short`` holds them as well where they are no more than a number takes; else it is empty.
+    """
 
     offset: int
     length: int
+    short: bytes = b""
 
 
 class RuleError(Exception):
@@ -234,8 +239,11 @@ class _Machine:
             target[key] = value
 
     def payload(self, width: int) -> None:
-        length = self.cursor.number(width)
-        self.push(Payload(self.cursor.skip(length), length))
+        length, offset = self.cursor.number(width), self.cursor.position
+        if length <= WIDEST_NUMBER:
+            self.push(Payload(offset, length, self.cursor.take(length)))
+        else:
+            self.push(Payload(self.cursor.skip(length), length))
 
     def integer(self) -> None:
         length = self.cursor.number(1)

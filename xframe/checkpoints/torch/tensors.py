@@ -69,6 +69,9 @@ class PickledTensor:
     dtype: str
     attributes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"a tensor, {self.dtype}{list(self.shape)}"
+
 
 def as_tensor(value: object) -> PickledTensor | None:
     """The tensor, if a value is one."""
