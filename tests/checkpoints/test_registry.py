@@ -179,6 +179,10 @@ def test_a_file_that_changes_after_it_was_read(tmp_path, extension, change):
         (["a.pth", "b.pth", "c.pth", "d.onnx"], "{folder}/a.pth, {folder}/b.pth, {folder}/c.pth or another of 4"),
         (["model-1-of-1.safetensors", "model.safetensors.index.json"], "{folder}/model.safetensors.index.json"),
         (["inference.json", "inference.pdiparams"], "{folder}/inference.pdiparams"),
+        (
+            ["0.metadata", "0_0.distcp"],
+            "load it with paddle.distributed.load_state_dict and paddle.save the state dict",
+        ),
         (["\x1b[2J.pth"], r"{folder}/\x1b[2J.pth"),
     ],
 )
