@@ -208,3 +208,21 @@ def test_a_distributed_checkpoint_has_torch_s_own_way_to_a_file(tmp_path):
     named = str(caught.value).partition("Try: python ")[2].partition(", and then weights.pth")[0]
     subprocess.run([*ignoring, *shlex.split(named)], check=True, timeout=300, cwd=tmp_path)
     assert checkpoints.read(tmp_path / "weights.pth").tensors["w"].spec == TensorSpec("w", (3,), "float32")
+
+
+@pytest.mark.parametrize(
+    ("asked", "attempt"),
+    [
+        ("inference", "inference.json, inference.pdiparams"), ("mobile.pt", "mobile.pth"), ("bert", "another path"),
+        ("resnet18", "resnet18.1, resnet18.2, resnet18.3"), ("nowhere/mobile.pth", "another path"),
+        ("vgg.pth", r"vgg.\x07pth"),
+    ],
+)  # fmt: skip
+def test_a_missing_file_is_answered_with_those_of_such_a_name(tmp_path, asked, attempt):
+    """As a prefix, which frameworks take for several files, or nearly."""
+    several = [f"resnet18.{number}" for number in range(1, 5)]
+    for name in ["inference.json", "inference.pdiparams", "mobile.pth", "vgg.\apth", *several]:
+        (tmp_path / name).touch()
+    with pytest.raises(CheckpointError, match="nothing of that name") as caught:
+        checkpoints.read(tmp_path / asked)
+    assert str(caught.value).endswith(f" Try: {attempt}.")

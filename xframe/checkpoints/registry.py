@@ -49,6 +49,7 @@ _HEAD, _TAIL = 4096, 64
 _DEFAULT = Budget()
 _ZIP_END = b"PK\x05\x06"
 _MOST_EXPANSION = 16
+_MOST_NEAR = 3
 _SAVE_AGAIN = "load it in PyTorch and torch.save its state_dict() again"
 _NO_WEIGHTS = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "git lfs pull"),
@@ -160,9 +161,10 @@ def _checked_stat(path: Path) -> os.stat_result:
 
 
 def _missing(path: Path) -> CheckpointError:
-    folder = path.parent
-    near = get_close_matches(path.name, [entry.name for entry in folder.iterdir()]) if folder.is_dir() else []
-    attempt = ", ".join(near) or "another path"
+    names = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
+    # Frameworks take a prefix where several files are one model; a file has its whole name here.
+    near = [name for name in names if name.startswith(f"{path.name}.")] or get_close_matches(path.name, names)
+    attempt = ", ".join(map(shown, near[:_MOST_NEAR])) or "another path"
     return refusal(path, expected="a weight file", found="nothing of that name", attempt=attempt)
 
 
